@@ -1,0 +1,1 @@
+"""Takes a Tasker workspace into crates.io, RubyGems, PyPI and npm."""

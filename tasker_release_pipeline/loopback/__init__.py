@@ -1,0 +1,1 @@
+"""The four registries on loopback, for staging and for rehearsals."""

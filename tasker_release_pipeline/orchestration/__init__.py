@@ -1,0 +1,1 @@
+"""Dagster: assets, checks, jobs, resources, the store, the executor."""

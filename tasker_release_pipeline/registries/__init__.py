@@ -1,0 +1,1 @@
+"""Asks the registries what they hold, and uploads to them with the real clients."""

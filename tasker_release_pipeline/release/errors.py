@@ -1,0 +1,50 @@
+"""What can go wrong, one class for each thing that a caller does differently.
+
+ReleaseError                 says what is wrong, where, and the way out, in one message
+├── InputError               bad input: refused before anything starts
+├── ToolError                a tool failed, was too slow, or is missing
+├── RegistryError            a registry refused for good (a 4xx); running again changes nothing
+├── UnavailableError         a registry could not be asked, or answered 408, 429 or 5xx; running again may help
+├── ConflictError            other content is published under the same version
+├── NotVisibleError          uploaded, but the index does not serve it yet; running again resolves it
+└── GateError                no `go` for this very manifest and mode
+"""
+
+
+class ReleaseError(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+
+class InputError(ReleaseError):
+    """Configuration, source, manifest or environment that no release can start with."""
+
+
+class ToolError(ReleaseError):
+    """A tool that failed, overran its time limit, or is not installed."""
+
+
+class RegistryError(ReleaseError):
+    """A registry's refusal that running again does not change."""
+
+
+class UnavailableError(ReleaseError):
+    """A registry that could not be asked. What it holds is unknown, which is never "no".
+
+    `retry_after`: seconds to wait, where the registry named them.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ConflictError(ReleaseError):
+    """The version is taken by other content."""
+
+
+class NotVisibleError(ReleaseError):
+    """The upload was accepted, but the registry's index does not serve it within the limit."""
+
+
+class GateError(ReleaseError):
+    """An upload without the gate's `go`."""
