@@ -1,0 +1,130 @@
+"""Read-only questions to a git checkout, and the one error boundary for git."""
+
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasker_release_pipeline.release.errors import InputError
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A git checkout of the workspace. `path` is its top level."""
+
+    path: Path
+
+    @classmethod
+    def at(cls, path: str | Path) -> "Checkout":
+        """The checkout whose top level is `path`. Raises InputError where it is none, or has no commits."""
+        folder = Path(path).expanduser().absolute()
+        if not folder.is_dir():
+            raise InputError(f"source {folder}: no such folder; point `source` at a git checkout of the workspace")
+        try:
+            top = Path(git(folder, "rev-parse", "--show-toplevel").strip())
+        except GitError as error:
+            raise InputError(
+                f"source {folder}: not a git checkout ({error.said}); point `source` at a git checkout of the workspace"
+            ) from None
+        if top.resolve() != folder.resolve():
+            raise InputError(f"source {folder}: lies inside the checkout {top}; point `source` at its top level")
+        checkout = cls(folder)
+        if checkout.commit_of("HEAD") is None:
+            raise InputError(f"source {folder}: the repository has no commits yet; commit the workspace first")
+        return checkout
+
+    def run(self, *arguments: str) -> str:
+        """What git prints. Raises GitError."""
+        return git(self.path, *arguments)
+
+    def commit_of(self, ref: str) -> str | None:
+        """The full hash of the commit that `ref` names; None where it names none."""
+        try:
+            return self.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}").strip()
+        except GitError:
+            return None
+
+    @property
+    def head(self) -> str:
+        """The commit that is checked out."""
+        return self.run("rev-parse", "HEAD").strip()
+
+    def tags(self) -> dict[str, str]:
+        """All tags and the commits that they lead to."""
+        lines = self.run("for-each-ref", "refs/tags", "--format=%(refname:strip=2) %(objectname) %(*objectname)")
+        tags = {}
+        for line in lines.splitlines():
+            name, direct, *peeled = line.split()
+            tags[name] = peeled[0] if peeled else direct
+        return tags
+
+    def is_ancestor(self, ancestor: str, descendant: str) -> bool:
+        """Whether `ancestor` is `descendant` or lies in its history."""
+        try:
+            self.run("merge-base", "--is-ancestor", ancestor, descendant)
+        except GitError:
+            return False
+        return True
+
+    def nearest(self, tags: Sequence[str], commit: str) -> str | None:
+        """Of `tags`, the one that the fewest commits lie after on the way to `commit`; None without an ancestor."""
+        if not tags:
+            return None
+        # One git process, whatever the number of tags: describe walks back from the commit.
+        # A tag's name may not hold * ? [ or \\, so as a pattern it matches itself alone.
+        patterns = [argument for tag in tags for argument in ("--match", tag)]
+        try:
+            return self.run("describe", "--tags", "--abbrev=0", *patterns, commit).strip()
+        except GitError:
+            return None
+
+    def first_commit(self, commit: str) -> str:
+        """The first commit of the history of `commit`, along first parents."""
+        return self.run("rev-list", "--max-parents=0", "--first-parent", commit).split()[-1]
+
+    def changed_paths(self, base: str | None, commit: str) -> tuple[str, ...]:
+        """The paths that differ between two commits, renames as both of their sides; without a base, all paths."""
+        if base is None:
+            listed = self.run("ls-tree", "-r", "-z", "--name-only", commit)
+        else:
+            listed = self.run("diff", "--name-only", "--no-renames", "-z", base, commit)
+        return tuple(path for path in listed.split("\0") if path)
+
+    def show(self, commit: str, path: str) -> str | None:
+        """The text of a file at a commit; None where it is not there."""
+        try:
+            return self.run("show", f"{commit}:{path}")
+        except GitError:
+            return None
+
+
+class GitError(Exception):
+    """git's refusal. `said` is its last line."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said)
+        self.said = said
+
+
+def git(folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> str:
+    """Run git in `folder` and give what it prints. Raises GitError, and InputError where git is missing."""
+    try:
+        done = subprocess.run(
+            ["git", "-c", "core.quotePath=false", *arguments],
+            cwd=folder,
+            env={**os.environ, "LC_ALL": "C", **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            check=False,
+        )
+    except FileNotFoundError:
+        raise InputError("git is missing; install it (Debian: apt-get install git)") from None
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        raise GitError(lines[-1])
+    return done.stdout
+
