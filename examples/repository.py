@@ -11,7 +11,6 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +35,7 @@ class Edit:
 RELEASED = "feat: the Tasker workspace"
 TAGS = ("v0.1.0", "release-20260101-0900")
 
-# Since then: the FFI core, the server core, a binding, docs, and a file that no rule covers but everything is built with.
+# Since then: the FFI core, the server core, a binding, docs, and a file that no rule covers but all crates need.
 EDITS = (
     Edit(
         "docs(shared): say when a failed step starts again",
@@ -45,28 +44,28 @@ EDITS = (
         "    /// The state after this one where all goes well. A failed step is pending again.\n",
     ),
     Edit(
-        "fix(orchestration): a workflow that did not advance is worth a warning",
+        "docs(orchestration): say that a workflow has an end",
         "tasker-orchestration/src/lib.rs",
         "    /// Goes to the next state, and says which one that is.\n",
-        '    /// Goes to the next state, and says which one that is.\n    #[must_use = "the state may be the old one"]\n',
+        "    /// Goes to the next state, and says which one that is. A complete workflow stays complete.\n",
     ),
     Edit(
-        "docs(python): how to read the version of the crates",
+        "docs(python): say how to read the version of the crates",
         "workers/python/README.md",
-        "'POST /v1/queues/worker_orders_queue/refund'\n",
-        "'POST /v1/queues/worker_orders_queue/refund'\n>>> tasker_core.core_version() == tasker_core.__version__\nTrue\n",
+        "\nPart of [Tasker]",
+        "\n`tasker_core.core_version()` is the version of the crates that it was built with.\nPart of [Tasker]",
     ),
     Edit(
-        "docs: what the example is for",
+        "docs: say what the example is for",
         "README.md",
         "It exists to rehearse releases.\n",
         "It exists to rehearse releases. Do not use it for anything else.\n",
     ),
     Edit(
-        "build: say why the resolver is named",
+        "build: say why tasker-pgmq alone is inherited",
         "Cargo.toml",
-        'resolver = "2"\n',
-        'resolver = "2" # a workspace does not take it from its root package\'s edition alone\n',
+        "[workspace.dependencies]\n",
+        "[workspace.dependencies]\n# Most crates need it: its version is pinned once.\n",
     ),
 )
 
@@ -107,7 +106,7 @@ def _commit(target: Path, number: int, message: str) -> None:
     _git(target, "commit", "--quiet", "--no-verify", f"--message={message}", more=dates)
 
 
-def _git(target: Path, *arguments: str, folder: Path | None = None, more: Mapping[str, str] | None = None) -> None:
+def _git(target: Path, *arguments: str, folder: Path | None = None, more: dict[str, str] | None = None) -> None:
     # What a hook or a user exports (GIT_DIR, GIT_INDEX_FILE, ...) is meant for another repository.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     environment |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
@@ -149,9 +148,7 @@ def _git(target: Path, *arguments: str, folder: Path | None = None, more: Mappin
 
 def main() -> int:
     """Runs the command line, and gives the exit status."""
-    parser = argparse.ArgumentParser(
-        description="Turns the example workspace into a git repository with history and tags."
-    )
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("target", type=Path, help="a folder that is missing or empty")
     try:
         create(parser.parse_args().target)
