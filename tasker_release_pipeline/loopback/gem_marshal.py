@@ -1,0 +1,37 @@
+"""What gem reads in Ruby's own serialisation, made by ruby itself."""
+
+import json
+import subprocess
+from pathlib import Path
+
+TIME_LIMIT = 60.0
+
+# As the public registry does it: abbreviated (no list of files), sanitised, Marshal 4.8, deflated.
+SPECIFICATION = """
+require "rubygems/package"
+spec = Gem::Package.new(ARGV[0]).spec
+spec.abbreviate
+spec.sanitize
+STDOUT.binmode.write(Gem::Util.deflate(Marshal.dump(spec)))
+"""
+
+INDEX = """
+require "json"
+rows = JSON.parse(STDIN.read).map { |name, version, platform| [name, Gem::Version.new(version), platform] }
+STDOUT.binmode.write(Gem::Util.gzip(Marshal.dump(rows)))
+"""
+
+
+def specification(gem: Path) -> bytes:
+    """`quick/Marshal.4.8/N-V.gemspec.rz` of the gem at this path. Raises `OSError` or `subprocess.SubprocessError`."""
+    return _ruby(SPECIFICATION, str(gem))
+
+
+def index(rows: list[tuple[str, str, str]]) -> bytes:
+    """`specs.4.8.gz` of (name, version, platform). Raises `OSError` or `subprocess.SubprocessError`."""
+    return _ruby(INDEX, stdin=json.dumps(rows).encode())
+
+
+def _ruby(script: str, *arguments: str, stdin: bytes = b"") -> bytes:
+    command = ["ruby", "-rrubygems", "-e", script, *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, check=True, timeout=TIME_LIMIT).stdout
