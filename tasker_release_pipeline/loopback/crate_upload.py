@@ -19,9 +19,7 @@ MAX_UPLOAD = 10 * 1024 * 1024
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 # What cargo calls crates.io in a dependency's `registry`, also when its source is replaced. An id, never asked.
 PUBLIC_INDEX = "https://github.com/rust-lang/crates.io-index"
-MANIFEST_HELP = (
-    "Please see https://doc.rust-lang.org/cargo/reference/manifest.html for more information on configuring these fields"
-)
+MANIFEST_HELP = "Please see https://doc.rust-lang.org/cargo/reference/manifest.html for more information on configuring these fields"
 
 
 class Refusal(Exception):

@@ -104,6 +104,11 @@ class PassThrough:
         length = {"content-length": answer.headers["content-length"]} if "content-length" in answer.headers else {}
         return StreamingResponse(_copied(answer, kept, sha256), media_type=media_type, headers=length)
 
+    def kept_digest(self, sha256: str) -> Path | None:
+        """The file with this digest, if an earlier pass-through kept it."""
+        path = self._kept("", sha256)
+        return path if path and path.is_file() else None
+
     async def text_kept(self, url: str, name: str) -> str:
         """A large text that changes: fetched again only if its ETag changed, where there is a cache."""
         # One file, ETag in the first line: two servers that write it at once can't mix one's tag with the other's text.
@@ -125,9 +130,7 @@ class PassThrough:
 
     def _http(self) -> httpx.AsyncClient:
         if self._client is None:
-            self._client = httpx.AsyncClient(
-                timeout=TIMEOUT, follow_redirects=True, headers={"user-agent": USER_AGENT}
-            )
+            self._client = httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=True, headers={"user-agent": USER_AGENT})
         return self._client
 
     def _kept(self, url: str, sha256: str | None) -> Path | None:

@@ -2,14 +2,13 @@
 
 import subprocess
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from tasker_release_pipeline.loopback import access, compact_index, gem_archive, gem_marshal
+from tasker_release_pipeline.loopback import access, compact_index, gem_answers, gem_archive, gem_marshal
 from tasker_release_pipeline.loopback.names import canonical
 from tasker_release_pipeline.loopback.passthrough import PassThrough, UpstreamError
 from tasker_release_pipeline.loopback.storage import Record, Storage, now, replace
@@ -109,14 +108,16 @@ class RubyGems:
         name = request.path_params["name"]
         if records := self.storage.records(key(name)):
             released = [record for record in records if not gem_archive.is_prerelease(record["version"])]
-            return JSONResponse(self._gem((released or records)[-1], f"{request.url.scheme}://{request.url.netloc}"))
+            return JSONResponse(
+                gem_answers.gem((released or records)[-1], f"{request.url.scheme}://{request.url.netloc}")
+            )
         return await self._pass_on(request, name)
 
     async def versions_api(self, request: Request) -> Response:
         """`GET /api/v1/versions/NAME.json`: one entry for each file, newest first."""
         name = request.path_params["name"]
         if records := self.storage.records(key(name)):
-            return JSONResponse([self._version(record) for record in reversed(records)])
+            return JSONResponse([gem_answers.version(record) for record in reversed(records)])
         return await self._pass_on(request, name)
 
     async def owners(self, request: Request) -> Response:
@@ -215,11 +216,14 @@ class RubyGems:
     async def _pass_file_on(self, path: str, file: str) -> Response:
         """Every way to split the file's name is checked: no reading of it may be one of our own gems."""
         splits = [file[:at] for at, letter in enumerate(file) if letter == "-" and file[at + 1 : at + 2].isdigit()]
-        asked = [self.upstream.endpoints(RegistryName.RUBYGEMS, name) for name in splits]
-        if not asked or None in asked or any(self.storage.records(key(name)) for name in splits):
+        endpoints = None
+        for name in splits:
+            endpoints = self.upstream.endpoints(RegistryName.RUBYGEMS, name)
+            if endpoints is None or self.storage.records(key(name)):
+                return PlainTextResponse(NOT_FOUND, 404)
+        if endpoints is None:
             return PlainTextResponse(NOT_FOUND, 404)
-        assert self.upstream.upstream is not None
-        return await self.upstream.file(f"{self.upstream.upstream.rubygems}/{path}", "application/octet-stream")
+        return await self.upstream.file(f"{endpoints.rubygems}/{path}", "application/octet-stream")
 
     def _text(self, request: Request, text: str) -> Response:
         """Bundler takes the ETag for the text's MD5, and refuses a text with another one."""
@@ -228,40 +232,3 @@ class RubyGems:
         if request.headers.get("if-none-match") == etag:
             return Response(status_code=304, headers=headers)
         return PlainTextResponse(text, headers=headers)
-
-    def _version(self, record: Record) -> dict[str, Any]:
-        return {
-            "number": record["version"],
-            "platform": record["platform"],
-            "sha": record["sha256"],
-            "created_at": record["created_at"],
-            "built_at": record["created_at"],
-            "prerelease": gem_archive.is_prerelease(record["version"]),
-            "authors": ", ".join(record["authors"]),
-            "summary": record["summary"],
-            "description": record["description"],
-            "licenses": record["licenses"],
-            "metadata": record["metadata"],
-            "ruby_version": ", ".join(record["required_ruby"]),
-            "rubygems_version": ", ".join(record["required_rubygems"]),
-        }
-
-    def _gem(self, record: Record, host: str) -> dict[str, Any]:
-        kinds = {"runtime": [], "development": []}  # type: dict[str, list[dict[str, str]]]
-        for name, kind, requirements in record["dependencies"]:
-            kinds[kind].append({"name": name, "requirements": ", ".join(requirements)})
-        return {
-            "name": record["name"],
-            "version": record["version"],
-            "version_created_at": record["created_at"],
-            "platform": record["platform"],
-            "authors": ", ".join(record["authors"]),
-            "info": record["description"] or record["summary"],
-            "licenses": record["licenses"],
-            "metadata": record["metadata"],
-            "yanked": False,
-            "sha": record["sha256"],
-            "gem_uri": f"{host}/rubygems/gems/{record['filename']}",
-            "homepage_uri": record["homepage"],
-            "dependencies": kinds,
-        }

@@ -1,0 +1,106 @@
+"""The registries behind a real socket, in a thread of this process."""
+
+import secrets
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvicorn
+
+from tasker_release_pipeline.loopback.app import registries_app
+from tasker_release_pipeline.loopback.names import Reserved
+from tasker_release_pipeline.release.endpoints import Endpoints
+from tasker_release_pipeline.release.errors import UnavailableError
+
+START_LIMIT = 60.0
+# Seconds that requests under way get when the server stops; then their connections are dropped.
+GRACE = 2
+STOP_LIMIT = 15.0
+
+
+@dataclass(frozen=True)
+class LoopbackRegistries:
+    """Running registries: where they answer, the token they all accept, the folder that holds their state."""
+
+    endpoints: Endpoints
+    token: str = field(repr=False)
+    root: Path
+
+
+class _Server(uvicorn.Server):
+    """Says when it is ready, or has given up. In a thread uvicorn leaves signals alone by itself."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.settled = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.settled.set()
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            super().run(sockets)
+        finally:
+            self.settled.set()
+
+
+def loopback_endpoints(port: int) -> Endpoints:
+    """The addresses of the registries on this port."""
+    host = f"http://127.0.0.1:{port}"
+    return Endpoints(
+        cargo_index=f"{host}/cargo/index",
+        cargo_api=f"{host}/cargo",
+        rubygems=f"{host}/rubygems",
+        pypi=f"{host}/pypi",
+        pypi_upload=f"{host}/pypi/legacy/",
+        npm=f"{host}/npm",
+    )
+
+
+@contextmanager
+def serve(
+    root: Path,
+    *,
+    reserved: Reserved,
+    upstream: Endpoints | None = None,
+    cache: Path | None = None,
+    token: str | None = None,
+    port: int = 0,
+    log: bool = False,
+) -> Iterator[LoopbackRegistries]:
+    """Serve the folder `root` on 127.0.0.1 until the block ends.
+
+    Several servers, in this process or in others, may serve one root. `token` None makes a new secret, `port` 0 takes a
+    free one, `log` prints a line for each request. Raises `UnavailableError` if the server does not start.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    secret = token or secrets.token_urlsafe(32)
+    app = registries_app(root, reserved=reserved, upstream=upstream, cache=cache, token=secret)
+    # Bound here and handed over, so that the port is known and nobody else can take it in between.
+    bound = socket.create_server(("127.0.0.1", port), backlog=128)
+    config = uvicorn.Config(
+        app,
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        lifespan="on",
+        access_log=log,
+        timeout_graceful_shutdown=GRACE,
+        **({} if log else {"log_config": None}),
+    )
+    server = _Server(config)
+    thread = threading.Thread(target=server.run, args=([bound],), name="loopback-registries", daemon=True)
+    thread.start()
+    try:
+        if not server.settled.wait(START_LIMIT) or not server.started:
+            raise UnavailableError(f"the loopback registries over {root} did not start")
+        address = bound.getsockname()[1]
+        yield LoopbackRegistries(loopback_endpoints(address), secret, root)
+    finally:
+        server.should_exit = True
+        thread.join(STOP_LIMIT)
+        bound.close()
