@@ -46,8 +46,8 @@ File.write("Makefile", <<~MAKEFILE)
   \tcp #{File.join(target, "release", library).shellescape} $@
 
   install:
-  \tmkdir -p $(folder)
-  \tinstall -m 0755 #{extension} $(folder)/#{extension}
+  \tmkdir -p "$(folder)"
+  \tinstall -m 0755 #{extension} "$(folder)/#{extension}"
   \t#{leftover}
 
   clean:
