@@ -1,0 +1,134 @@
+"""Which components a release publishes, and at which versions: a pure function of what is known."""
+
+from collections.abc import Iterable, Mapping
+
+from pydantic import BaseModel, ConfigDict
+from semver import Version
+
+from tasker_release_pipeline.release.bases import Base, BaseKind
+from tasker_release_pipeline.release.changes import Changes
+from tasker_release_pipeline.release.manifest import Manifest
+from tasker_release_pipeline.release.versions import next_patch
+
+
+class Facts(BaseModel):
+    """What is known of one component.
+
+    `tree`: the version in the released commit. `at_base`: that at the base; None where there is no base, or no version
+    at it. `published`: by package key what its registry holds; None where it could not be asked. `changes`: what
+    differs from the base.
+    """
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    tree: Version
+    base: Base
+    at_base: Version | None
+    published: Mapping[str, tuple[Version, ...] | None]
+    changes: Changes
+
+    @property
+    def complete(self) -> set[Version]:
+        """The versions that every package of the component is known to be published at."""
+        return set.intersection(*(set(versions or ()) for versions in self.published.values()))
+
+    @property
+    def taken(self) -> set[Version]:
+        """The versions that any package of the component is known to be published at."""
+        return set[Version]().union(*(versions or () for versions in self.published.values()))
+
+    @property
+    def latest(self) -> Version | None:
+        """The last version that the whole component is published at."""
+        return max(self.complete, default=None)
+
+    @property
+    def asked(self) -> bool:
+        """Whether every registry answered."""
+        return None not in self.published.values()
+
+
+class Decision(BaseModel):
+    """What a release does with one component.
+
+    `version`: the one to publish, or for an unchanged component the one that it stays at. `reasons`: in words.
+    `prepared`: the tree has that version already.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    component: str
+    publish: bool
+    version: str
+    tree: str
+    prepared: bool
+    base: Base
+    reasons: tuple[str, ...]
+
+
+def decide(manifest: Manifest, facts: Mapping[str, Facts], release: str) -> dict[str, Decision]:
+    """Apply the rules of changes and versions to each component, the core first. `facts` has one entry for each."""
+    named = manifest.core is not None and release == f"v{facts[manifest.core].tree}"
+    decisions: dict[str, Decision] = {}
+    if manifest.core is not None:
+        known = facts[manifest.core]
+        reasons = _core_reasons(known.changes)
+        decisions[manifest.core] = _decision(manifest.core, known, reasons, next_patch(_current(known)), named)
+    for component in manifest.components:
+        if component in decisions:
+            continue
+        known = facts[component]
+        own = [key for key in known.changes.packages if manifest.package(key).component == component]
+        reasons = [f"{key} changed ({_some(known.changes.packages[key])})" for key in own]
+        version = next_patch(_current(known))
+        if known.changes.ffi_core:
+            reasons.append("the FFI core changed")
+            if manifest.core is not None:
+                version = max(version, Version.parse(decisions[manifest.core].version))
+        decisions[component] = _decision(component, known, reasons, version, named)
+    return decisions
+
+
+def _decision(component: str, known: Facts, reasons: list[str], bumped: Version, named: bool) -> Decision:
+    newer_than_base = known.at_base is not None and known.tree > known.at_base
+    never_out = known.tree not in known.complete
+    # A release tag that names the tree's own version says so: the tree is prepared, whatever is published by then.
+    prepared = (newer_than_base and (never_out or named)) or (named and known.at_base is None)
+    if not reasons and known.base.kind is not BaseKind.FROM_REF and known.latest and known.tree > known.latest:
+        # Tagged or prepared once, and never published: its changes lie before the base, and must not be lost.
+        reasons, prepared = [f"{known.tree} was never published (last: {known.latest})"], True
+    if not reasons:
+        stays = known.latest or known.tree
+        reasons = [f"no change since {known.base.ref}"]
+        return _result(component, known, False, stays, reasons, prepared=stays == known.tree)
+    if named and known.tree not in known.taken:
+        prepared = True
+    return _result(component, known, True, known.tree if prepared else bumped, reasons, prepared=prepared)
+
+
+def _result(
+    component: str, known: Facts, publish: bool, version: Version, reasons: list[str], *, prepared: bool
+) -> Decision:
+    return Decision(
+        component=component,
+        publish=publish,
+        version=str(version),
+        tree=str(known.tree),
+        prepared=prepared,
+        base=known.base,
+        reasons=tuple(reasons),
+    )
+
+
+def _current(known: Facts) -> Version:
+    return max([known.tree, *known.taken])
+
+
+def _core_reasons(changes: Changes) -> list[str]:
+    parts = {"FFI core": changes.ffi_core, "server core": changes.server_core}
+    return [f"the {part} changed" for part, changed in parts.items() if changed]
+
+
+def _some(paths: Iterable[str]) -> str:
+    first, *others = paths
+    return f"{first} and {len(others)} more" if others else first

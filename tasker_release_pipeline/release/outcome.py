@@ -1,0 +1,50 @@
+"""What became of one package in a release."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from tasker_release_pipeline.release.artifact import Artifact
+from tasker_release_pipeline.release.settings import Mode
+
+
+class OutcomeKind(StrEnum):
+    """The outcomes, in the words of docs/design.md."""
+
+    PUBLISHED = "published"
+    ALREADY_PUBLISHED = "already_published"
+    UNCHANGED = "unchanged"
+    NOT_ATTEMPTED = "not_attempted"
+    CONFLICT = "conflict"
+    FAILED = "failed"
+    UPLOADED_NOT_VISIBLE = "uploaded_not_visible"
+    UNKNOWN = "unknown"
+
+    @property
+    def good(self) -> bool:
+        """Whether the package is where the release wants it."""
+        return self in (OutcomeKind.PUBLISHED, OutcomeKind.ALREADY_PUBLISHED, OutcomeKind.UNCHANGED)
+
+
+class Outcome(BaseModel):
+    """What became of one package. Seconds are wall time; `page` is the registry's page for people.
+
+    `detail`: for a failure what happened and the way out, in one message. `run`: the Dagster run.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    package: str
+    kind: OutcomeKind
+    version: str
+    registry: str
+    mode: Mode
+    files: tuple[Artifact, ...] = ()
+    page: str = ""
+    seconds_upload: float = 0.0
+    seconds_propagation: float = 0.0
+    detail: str = ""
+    run: str = ""
+    attempt: int = 1
+    at: datetime

@@ -1,0 +1,152 @@
+"""The release store: what is known of each release, in files that outlive any run, machine or database.
+
+`<store>/<release>/plan.json`, `artifacts/<file>`, `manifest.json`, `gate.json`, `outcomes/<package>/<run>-<attempt>.json`,
+`logs/`, `summary.md`. JSON of typed models; every file is written whole, under a temporary name, then renamed.
+"""
+
+import hashlib
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from upath import UPath
+from upath.implementations.local import PosixUPath, WindowsUPath
+
+from tasker_release_pipeline.release.artifact import Artifact
+from tasker_release_pipeline.release.errors import InputError
+from tasker_release_pipeline.release.gate import CheckResult
+from tasker_release_pipeline.release.outcome import Outcome
+
+Model = TypeVar("Model", bound=BaseModel)
+
+DEFAULT = ".tasker-release/store"
+
+
+@dataclass(frozen=True)
+class ReleaseStore:
+    """The files of one release. `root` is the store's folder, local or any that fsspec reaches."""
+
+    root: UPath
+    release: str
+
+    @classmethod
+    def of(cls, release: str, environment: Mapping[str, str] = os.environ) -> "ReleaseStore":
+        """The store that `TASKER_RELEASE_STORE` names, by default `.tasker-release/store` in the working directory."""
+        return cls(UPath(environment.get("TASKER_RELEASE_STORE") or DEFAULT).absolute(), release)
+
+    @property
+    def folder(self) -> UPath:
+        """The release's own folder."""
+        return self.root / self.release
+
+    @property
+    def local(self) -> Path | None:
+        """The release's folder where the store lies on this machine; None where it is remote."""
+        is_local = isinstance(self.root, PosixUPath | WindowsUPath)
+        return Path(self.folder) if is_local else None
+
+    def check_writable(self) -> None:
+        """Prove that the store takes files. Raises InputError."""
+        probe = self.folder / f".probe-{uuid.uuid4().hex}"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            raise InputError(
+                f"store {self.root}: cannot be written ({error.strerror or error}); "
+                "mend its permissions, or name another in TASKER_RELEASE_STORE"
+            ) from None
+
+    def write(self, path: str, model: BaseModel) -> None:
+        """Write a model as JSON."""
+        self.write_bytes(path, model.model_dump_json(indent=2).encode() + b"\n")
+
+    def read(self, path: str, kind: type[Model]) -> Model | None:
+        """Read a model; None where the file is not there. Raises InputError where it is not of its kind."""
+        target = self.folder / path
+        try:
+            content = target.read_bytes()
+        except FileNotFoundError:
+            return None
+        try:
+            return kind.model_validate_json(content)
+        except ValidationError as error:
+            raise InputError(
+                f"{target}: does not read as {kind.__name__} ({error.error_count()} errors, the first: "
+                f"{error.errors()[0]['msg']}); another version of the pipeline wrote it: take it away and run again"
+            ) from None
+
+    def demand(self, path: str, kind: type[Model], way_out: str) -> Model:
+        """Read a model that has to be there. Raises InputError with the way out."""
+        model = self.read(path, kind)
+        if model is None:
+            raise InputError(f"{self.folder / path}: is not there; {way_out}")
+        return model
+
+    def write_bytes(self, path: str, content: bytes) -> None:
+        """Write a file whole: no reader ever sees a part of it."""
+        target = self.folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if self.local is None:
+            target.write_bytes(content)  # object stores put whole objects
+            return
+        temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+
+    def put_artifact(self, path: Path) -> None:
+        """Keep a built file."""
+        self.write_bytes(f"artifacts/{path.name}", path.read_bytes())
+
+    def get_artifact(self, artifact: Artifact, into: Path) -> Path:
+        """Copy a kept file into a local folder. Raises InputError where it is missing or was changed."""
+        source = self.folder / "artifacts" / artifact.file
+        try:
+            content = source.read_bytes()
+        except FileNotFoundError:
+            raise InputError(
+                f"{source}: is not there, though the release manifest lists it; run the build of {artifact.package} again"
+            ) from None
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != artifact.sha256:
+            raise InputError(
+                f"{source}: has SHA-256 {digest}, the release manifest says {artifact.sha256}; "
+                f"the store was changed: restore the file, or run the build of {artifact.package} again"
+            )
+        into.mkdir(parents=True, exist_ok=True)
+        target = into / artifact.file
+        target.write_bytes(content)
+        return target
+
+    def write_check(self, result: CheckResult) -> None:
+        """Keep a check's result, so that the gate of another run finds it."""
+        self.write(f"checks/{result.asset}.{result.name}.json", result)
+
+    def checks(self) -> dict[tuple[str, str], CheckResult]:
+        """All kept results, by asset and name."""
+        results = [self.read(f"checks/{path.name}", CheckResult) for path in self._json("checks")]
+        return {(result.asset, result.name): result for result in results if result is not None}
+
+    def write_outcome(self, outcome: Outcome) -> None:
+        """Keep an outcome. Each attempt of each run has a file of its own."""
+        self.write(f"outcomes/{outcome.package}/{outcome.run}-{outcome.attempt}.json", outcome)
+
+    def outcome(self, package: str) -> Outcome | None:
+        """The last outcome of a package; None where there is none."""
+        outcomes = [self.read(f"outcomes/{package}/{p.name}", Outcome) for p in self._json(f"outcomes/{package}")]
+        known = [outcome for outcome in outcomes if outcome is not None]
+        return max(known, key=lambda outcome: (outcome.at, outcome.attempt), default=None)
+
+    def _json(self, folder: str) -> list[UPath]:
+        place = self.folder / folder
+        if not place.is_dir():
+            return []
+        return sorted(p for p in place.iterdir() if p.name.endswith(".json") and not p.name.startswith("."))
