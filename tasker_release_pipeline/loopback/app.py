@@ -41,10 +41,12 @@ def registries_app(
     the upstream's files. `token` is what all four accept. `middleware` stands before all routes and sees each request
     with its path as listed above.
     """
+    if not token:
+        raise ValueError("an empty token would accept requests without one")
     passthrough = PassThrough(upstream, reserved, cache)
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
         await passthrough.aclose()
 

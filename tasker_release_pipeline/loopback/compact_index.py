@@ -50,12 +50,11 @@ def _line(record: Record) -> str:
         for name, kind, requirements in sorted(record["dependencies"])
         if kind == "runtime"
     ]
-    conditions = [f"checksum:{record['sha256']}"]
-    for tool in ("ruby", "rubygems"):
-        # ">= 0" is no condition, and the public index leaves it out.
-        if (requirement := _requirement(record[f"required_{tool}"])) != ">= 0":
-            conditions.append(f"{tool}:{requirement}")
-    return f"{record['number']} {','.join(dependencies)}|{','.join(conditions)}"
+    required = {tool: _requirement(record[f"required_{tool}"]) for tool in ("ruby", "rubygems")}
+    # ">= 0" is no condition, and the public index leaves it out.
+    conditions = [f"{tool}:{requirement}" for tool, requirement in required.items() if requirement != ">= 0"]
+    checked = [f"checksum:{record['sha256']}", *conditions]
+    return f"{record['number']} {','.join(dependencies)}|{','.join(checked)}"
 
 
 def _requirement(requirements: Iterable[str]) -> str:

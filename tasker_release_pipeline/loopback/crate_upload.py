@@ -15,19 +15,16 @@ from typing import Any
 
 import semver
 
+from tasker_release_pipeline.loopback.refusal import RefusedError
+
 MAX_UPLOAD = 10 * 1024 * 1024
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 # What cargo calls crates.io in a dependency's `registry`, also when its source is replaced. An id, never asked.
 PUBLIC_INDEX = "https://github.com/rust-lang/crates.io-index"
-MANIFEST_HELP = "Please see https://doc.rust-lang.org/cargo/reference/manifest.html for more information on configuring these fields"
-
-
-class Refusal(Exception):
-    """The registry says no. `status` is the HTTP status, the message is for people."""
-
-    def __init__(self, message: str, status: int = 400) -> None:
-        super().__init__(message)
-        self.status = status
+MANIFEST_HELP = (
+    "Please see https://doc.rust-lang.org/cargo/reference/manifest.html for more information on configuring "
+    "these fields"
+)
 
 
 @dataclass(frozen=True)
@@ -39,17 +36,19 @@ class Upload:
 
     @property
     def name(self) -> str:
+        """The package's name."""
         return str(self.metadata["name"])
 
     @property
     def version(self) -> str:
+        """The version, as written."""
         return str(self.metadata["vers"])
 
 
 def parse(body: bytes) -> Upload:
-    """Split the body: u32 LE length, JSON, u32 LE length, `.crate`. Raises `Refusal`."""
+    """Split the body: u32 LE length, JSON, u32 LE length, `.crate`. Raises `RefusedError`."""
     if len(body) > MAX_UPLOAD:
-        raise Refusal(f"max upload size is: {MAX_UPLOAD}", 413)
+        raise RefusedError(f"max upload size is: {MAX_UPLOAD}", 413)
     try:
         (length,) = struct.unpack_from("<I", body)
         metadata = json.loads(body[4 : 4 + length])
@@ -57,35 +56,35 @@ def parse(body: bytes) -> Upload:
         archive = body[8 + length : 8 + length + size]
         metadata["name"], metadata["vers"]
     except (struct.error, ValueError, KeyError, TypeError) as error:
-        raise Refusal(f"invalid upload request: {error}") from error
+        raise RefusedError(f"invalid upload request: {error}") from error
     if len(archive) != size:
-        raise Refusal(f"invalid upload request: {size} bytes announced, {len(archive)} received")
+        raise RefusedError(f"invalid upload request: {size} bytes announced, {len(archive)} received")
     return Upload(metadata, archive)
 
 
 def check(upload: Upload, own_index: str) -> None:
-    """Refuse what the public registry refuses, as far as the upload alone shows it. Raises `Refusal`.
+    """Refuse what the public registry refuses, as far as the upload alone shows it. Raises `RefusedError`.
 
     `own_index` is this registry's index as cargo writes it, `sparse+http://.../`.
     """
     metadata = upload.metadata
     if not NAME.fullmatch(upload.name):
-        raise Refusal(f"invalid crate name: `{upload.name}`")
+        raise RefusedError(f"invalid crate name: `{upload.name}`")
     if not semver.Version.is_valid(upload.version):
-        raise Refusal(f'"{upload.version}" is an invalid semver version')
+        raise RefusedError(f'"{upload.version}" is an invalid semver version')
     missing = [] if metadata.get("description") else ["description"]
     if not metadata.get("license") and not metadata.get("license_file"):
         missing.append("license")
     if missing:
-        raise Refusal(f"missing or empty metadata fields: {', '.join(missing)}. {MANIFEST_HELP}")
+        raise RefusedError(f"missing or empty metadata fields: {', '.join(missing)}. {MANIFEST_HELP}")
     for dependency in metadata.get("deps") or []:
         if dependency.get("registry") not in (None, PUBLIC_INDEX, own_index):
-            raise Refusal(
+            raise RefusedError(
                 f"Dependency `{dependency['name']}` is hosted on another registry. "
                 "Cross-registry dependencies are not permitted on crates.io."
             )
         if dependency["version_req"].strip() == "*":
-            raise Refusal(
+            raise RefusedError(
                 "wildcard (`*`) dependency constraints are not allowed on crates.io. "
                 f"Crate with this problem: `{dependency['name']}`"
             )
@@ -100,23 +99,23 @@ def _check_archive(upload: Upload) -> None:
         with tarfile.open(fileobj=io.BytesIO(upload.archive), mode="r:gz") as tar:
             for member in tar:
                 if not member.name.startswith(folder) or ".." in member.name.split("/"):
-                    raise Refusal(f"invalid path found: {member.name}")
+                    raise RefusedError(f"invalid path found: {member.name}")
                 if not member.isfile() and not member.isdir():
-                    raise Refusal(f"unexpected symlink or hard link found: {member.name}")
+                    raise RefusedError(f"unexpected symlink or hard link found: {member.name}")
                 if member.name == f"{folder}Cargo.toml" and (file := tar.extractfile(member)):
                     manifest = file.read()
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise Refusal(f"uploaded tarball is malformed or too large when decompressed: {error}") from error
+        raise RefusedError(f"uploaded tarball is malformed or too large when decompressed: {error}") from error
     if not manifest:
-        raise Refusal("uploaded tarball is missing a `Cargo.toml` manifest file")
+        raise RefusedError("uploaded tarball is missing a `Cargo.toml` manifest file")
     try:
         package = tomllib.loads(manifest.decode())["package"]
         inside = (package["name"], package["version"])
     except (ValueError, KeyError, TypeError) as error:
-        raise Refusal(f"failed to parse `Cargo.toml` manifest file\n\n{error}") from error
+        raise RefusedError(f"failed to parse `Cargo.toml` manifest file\n\n{error}") from error
     for field, sent, found in zip(("name", "version"), (upload.name, upload.version), inside, strict=True):
         if sent != found:
-            raise Refusal(f"metadata {field} `{sent}` does not match manifest {field} `{found}`")
+            raise RefusedError(f"metadata {field} `{sent}` does not match manifest {field} `{found}`")
 
 
 def version_key(version: str) -> str:
@@ -161,8 +160,3 @@ def _index_dependency(sent: dict[str, Any]) -> dict[str, Any]:
         "registry": None,
     }
     return dependency | ({"package": sent["name"]} if renamed else {})
-
-
-def precedence(version: str) -> semver.Version:
-    """For sorting by SemVer."""
-    return semver.Version.parse(version)

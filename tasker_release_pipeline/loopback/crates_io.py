@@ -15,15 +15,15 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from tasker_release_pipeline.loopback import access, crate_upload
-from tasker_release_pipeline.loopback.crate_upload import Refusal, Upload
+from tasker_release_pipeline.loopback import access, crate_answers, crate_upload
+from tasker_release_pipeline.loopback.crate_upload import Upload
 from tasker_release_pipeline.loopback.names import canonical
 from tasker_release_pipeline.loopback.passthrough import PassThrough, UpstreamError
+from tasker_release_pipeline.loopback.refusal import RefusedError
 from tasker_release_pipeline.loopback.storage import Record, Storage, now
 from tasker_release_pipeline.release.endpoints import Endpoints, RegistryName
 
 Handler = Callable[[Request], Awaitable[Response]]
-OWNER = {"id": 1, "login": "loopback", "name": "Loopback", "kind": "user"}
 USER_AGENT_NEEDED = "We require that all requests include a `User-Agent` header that names the tool and a contact.\n"
 
 
@@ -125,35 +125,35 @@ class CratesIo:
         own_index = f"sparse+{request.url.scheme}://{request.url.netloc}/cargo/index/"
         try:
             if int(request.headers.get("content-length", 0)) > crate_upload.MAX_UPLOAD:
-                raise Refusal(f"max upload size is: {crate_upload.MAX_UPLOAD}", 413)
+                raise RefusedError(f"max upload size is: {crate_upload.MAX_UPLOAD}", 413)
             upload = crate_upload.parse(await request.body())
             await run_in_threadpool(crate_upload.check, upload, own_index)
             await self._check_dependencies(upload)
             record = await run_in_threadpool(self.accept, upload)
-        except Refusal as refusal:
+        except RefusedError as refusal:
             return refused(str(refusal), refusal.status)
         except UpstreamError as error:
             return refused(f"a dependency could not be looked up: {error}", error.response.status_code)
         warnings: dict[str, list[str]] = {"invalid_categories": [], "invalid_badges": [], "other": []}
-        return JSONResponse({"crate": self._crate([record]), "warnings": warnings})
+        return JSONResponse({"crate": crate_answers.crate([record]), "warnings": warnings})
 
     def accept(self, upload: Upload) -> Record:
-        """Publish an upload that was checked. Raises `Refusal` if its version is taken, or its name otherwise spelled."""
+        """Publish an upload that was checked. Raises `RefusedError` if version or name is taken."""
         held = self.storage.records(key(upload.name))
         if held and held[0]["name"] != upload.name:
-            raise Refusal(f"crate was previously named `{held[0]['name']}`")
+            raise RefusedError(f"crate was previously named `{held[0]['name']}`")
         sha256 = self.storage.keep(upload.archive)
         record = record_of(crate_upload.index_line(upload, sha256), upload.archive, upload.metadata)
         if not self.storage.commit(key(upload.name), crate_upload.version_key(upload.version), record):
-            raise Refusal(f"crate version `{upload.version}` is already uploaded")
+            raise RefusedError(f"crate version `{upload.version}` is already uploaded")
         return record
 
     async def crate(self, request: Request) -> Response:
         """`GET /api/v1/crates/NAME`: the crate and its versions, newest first."""
         name = request.path_params["name"]
         if records := self.storage.records(key(name)):
-            versions = [self._version(record) for record in reversed(records)]
-            body = {"crate": self._crate(records), "versions": versions, "keywords": [], "categories": []}
+            versions = [crate_answers.version(record) for record in reversed(records)]
+            body = {"crate": crate_answers.crate(records), "versions": versions, "keywords": [], "categories": []}
             return JSONResponse(body)
         return await self._api(request, name, f"crate `{name}` does not exist")
 
@@ -161,7 +161,7 @@ class CratesIo:
         """`GET /api/v1/crates/NAME/VERSION`."""
         name, version = request.path_params["name"], request.path_params["version"]
         if record := self._record(name, version):
-            return JSONResponse({"version": self._version(record)})
+            return JSONResponse({"version": crate_answers.version(record)})
         if self.storage.records(key(name)):
             return refused(f"crate `{name}` does not have a version `{version}`", 404)
         return await self._api(request, name, f"crate `{name}` does not exist")
@@ -170,7 +170,7 @@ class CratesIo:
         """`GET /api/v1/crates/NAME/owners`: whoever has the token."""
         name = request.path_params["name"]
         if self.storage.records(key(name)):
-            return JSONResponse({"users": [OWNER]})
+            return JSONResponse({"users": [crate_answers.OWNER]})
         return await self._api(request, name, f"crate `{name}` does not exist")
 
     async def download(self, request: Request) -> Response:
@@ -193,7 +193,7 @@ class CratesIo:
         outside = sorted(name for name in names if not self.storage.records(key(name)))
         for name, known in zip(outside, await asyncio.gather(*map(self._is_known, outside)), strict=True):
             if not known:
-                raise Refusal(f"no known crate named `{name}`")
+                raise RefusedError(f"no known crate named `{name}`")
 
     async def _is_known(self, name: str) -> bool:
         endpoints = self.upstream.endpoints(RegistryName.CRATES_IO, name)
@@ -237,35 +237,3 @@ class CratesIo:
     def _record(self, name: str, version: str) -> Record | None:
         record = self.storage.record(key(name), crate_upload.version_key(version))
         return record if record and record["version"] == version else None
-
-    def _crate(self, records: list[Record]) -> dict[str, Any]:
-        newest = records[-1]
-        versions = sorted((record["version"] for record in records), key=crate_upload.precedence)
-        stable = [version for version in versions if "-" not in version]
-        return newest["metadata"] | {
-            "id": newest["name"],
-            "name": newest["name"],
-            "newest_version": newest["version"],
-            "max_version": versions[-1],
-            "max_stable_version": stable[-1] if stable else None,
-            "created_at": records[0]["created_at"],
-            "updated_at": newest["created_at"],
-        }
-
-    def _version(self, record: Record) -> dict[str, Any]:
-        line = record["index"]
-        return {
-            "crate": record["name"],
-            "num": record["version"],
-            "checksum": record["sha256"],
-            "crate_size": record["size"],
-            "created_at": record["created_at"],
-            "updated_at": record["created_at"],
-            "yanked": bool(line.get("yanked")),
-            "license": record["metadata"].get("license"),
-            "rust_version": line.get("rust_version"),
-            "links": line.get("links"),
-            "features": line["features"] | line.get("features2", {}),
-            "dl_path": f"/api/v1/crates/{record['name']}/{record['version']}/download",
-            "published_by": OWNER,
-        }

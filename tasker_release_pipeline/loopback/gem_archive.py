@@ -20,7 +20,7 @@ NAME = re.compile(r"[A-Za-z0-9._-]*[A-Za-z][A-Za-z0-9._-]*")
 VERSION = re.compile(r"[0-9]+(\.[0-9A-Za-z]+)*")
 
 
-class UnreadableGem(Exception):
+class UnreadableGemError(Exception):
     """Not a gem that the registry can process."""
 
 
@@ -49,11 +49,12 @@ class GemSpec:
 
     @property
     def full_name(self) -> str:
+        """What its files are named by."""
         return f"{self.name}-{self.number}"
 
 
 def read(data: bytes) -> GemSpec:
-    """The specification in a gem whose checksums hold. Raises `UnreadableGem`."""
+    """The specification in a gem whose checksums hold. Raises `UnreadableGemError`."""
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
             members = {member.name: tar.extractfile(member) for member in tar if member.isfile()}
@@ -64,13 +65,13 @@ def read(data: bytes) -> GemSpec:
         _check_sums(parts, checksums)
         spec = _spec(document)
     except KeyError as error:
-        raise UnreadableGem(f"package is missing {error}") from error
+        raise UnreadableGemError(f"package is missing {error}") from error
     except (tarfile.TarError, yaml.YAMLError, EOFError, OSError, zlib.error, TypeError, AttributeError) as error:
-        raise UnreadableGem(f"package metadata can't be read: {error}") from error
+        raise UnreadableGemError(f"package metadata can't be read: {error}") from error
     if not NAME.fullmatch(spec.name):
-        raise UnreadableGem(f'invalid value for attribute name: "{spec.name}"')
+        raise UnreadableGemError(f'invalid value for attribute name: "{spec.name}"')
     if not VERSION.fullmatch(spec.version):
-        raise UnreadableGem(f"Malformed version number string {spec.version}")
+        raise UnreadableGemError(f"Malformed version number string {spec.version}")
     return spec
 
 
@@ -94,10 +95,12 @@ def _check_sums(parts: dict[str, bytes], checksums: dict[str, dict[str, str]]) -
     for algorithm, sums in checksums.items():
         for name, expected in sums.items():
             if name not in parts:
-                raise UnreadableGem(f"package is missing {name}")
+                raise UnreadableGemError(f"package is missing {name}")
             found = hashlib.new(algorithm.lower(), parts[name]).hexdigest()
             if found != expected:
-                raise UnreadableGem(f"{algorithm} checksum mismatch for {name}: expected {expected}, found {found}")
+                raise UnreadableGemError(
+                    f"{algorithm} checksum mismatch for {name}: expected {expected}, found {found}"
+                )
 
 
 def _spec(document: dict[str, Any]) -> GemSpec:

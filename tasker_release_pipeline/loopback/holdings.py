@@ -40,10 +40,10 @@ def holdings(root: Path) -> Holdings:
 def routes(root: Path) -> list[Route]:
     """`/` and `/_holdings`."""
 
-    async def machine(request: Request) -> Response:
+    async def machine(_: Request) -> Response:
         return JSONResponse(holdings(root))
 
-    async def people(request: Request) -> Response:
+    async def people(_: Request) -> Response:
         return HTMLResponse(_page(holdings(root)))
 
     return [Route("/", people), Route("/_holdings", machine)]

@@ -8,7 +8,7 @@ from email.message import Message
 from email.parser import BytesHeaderParser
 
 
-class MalformedForm(Exception):
+class MalformedFormError(Exception):
     """Not a form of this type."""
 
 
@@ -25,27 +25,27 @@ class Form:
 
 
 def parse(content_type: str, body: bytes) -> Form:
-    """Split a form at its boundary. Raises `MalformedForm`."""
+    """Split a form at its boundary. Raises `MalformedFormError`."""
     header = Message()
     header["content-type"] = content_type
     boundary = header.get_boundary()
     if header.get_content_type() != "multipart/form-data" or not boundary:
-        raise MalformedForm("not a multipart/form-data body with a boundary")
+        raise MalformedFormError("not a multipart/form-data body with a boundary")
     # The first boundary has no line break before it. What precedes it and follows the last one is not the form's.
     _, *parts = (b"\r\n" + body).split(b"\r\n--" + boundary.encode())
     if not parts or not parts[-1].startswith(b"--"):
-        raise MalformedForm("the form's end is missing")
+        raise MalformedFormError("the form's end is missing")
     fields: dict[str, list[str]] = {}
     files: dict[str, tuple[str, bytes]] = {}
     for part in parts[:-1]:
         head, found, content = part.partition(b"\r\n\r\n")
         if not found:
-            raise MalformedForm("a part without headers")
+            raise MalformedFormError("a part without headers")
         headers = BytesHeaderParser().parsebytes(head.lstrip())
         name = headers.get_param("name", header="content-disposition")
         filename = headers.get_filename()
         if not isinstance(name, str):
-            raise MalformedForm("a part without a name")
+            raise MalformedFormError("a part without a name")
         if filename is None:
             fields.setdefault(name, []).append(content.decode("utf-8", "replace"))
         else:

@@ -16,14 +16,34 @@ from starlette.routing import Route
 
 from tasker_release_pipeline.loopback import access, npm_publish
 from tasker_release_pipeline.loopback.passthrough import PassThrough, UpstreamError
+from tasker_release_pipeline.loopback.refusal import RefusedError
 from tasker_release_pipeline.loopback.storage import Record, Storage
 from tasker_release_pipeline.release.endpoints import RegistryName
 
 ABBREVIATED = "application/vnd.npm.install-v1+json"
 ABBREVIATED_FIELDS = frozenset(
-    "name version deprecated dependencies optionalDependencies devDependencies bundleDependencies peerDependencies "
-    "peerDependenciesMeta acceptDependencies bin directories dist engines cpu os libc funding hasInstallScript "
-    "_hasShrinkwrap".split()
+    [
+        "name",
+        "version",
+        "deprecated",
+        "dependencies",
+        "optionalDependencies",
+        "devDependencies",
+        "bundleDependencies",
+        "peerDependencies",
+        "peerDependenciesMeta",
+        "acceptDependencies",
+        "bin",
+        "directories",
+        "dist",
+        "engines",
+        "cpu",
+        "os",
+        "libc",
+        "funding",
+        "hasInstallScript",
+        "_hasShrinkwrap",
+    ]
 )
 TARBALL = "application/octet-stream"
 USER = "loopback"
@@ -35,6 +55,7 @@ def failed(message: str, status: int) -> JSONResponse:
 
 
 def not_found() -> JSONResponse:
+    """The answer for what is neither held nor passed on."""
     return failed("Not found", 404)
 
 
@@ -64,7 +85,7 @@ class Npm:
             Route("/{path:path}", self.publish, methods=["PUT"]),
         ]
 
-    async def ping(self, request: Request) -> Response:
+    async def ping(self, _: Request) -> Response:
         """`npm ping`."""
         return JSONResponse({})
 
@@ -72,7 +93,7 @@ class Npm:
         """`npm whoami`: whether the token is good, without an effect."""
         return self._unauthorized(request) or JSONResponse({"username": USER})
 
-    async def unknown(self, request: Request) -> Response:
+    async def unknown(self, _: Request) -> Response:
         """What this registry does not have: audits, search, accounts."""
         return not_found()
 
@@ -86,7 +107,7 @@ class Npm:
         try:
             upload = await run_in_threadpool(npm_publish.parse, name, await request.body())
             await run_in_threadpool(npm_publish.accept, self.storage, upload)
-        except npm_publish.Refusal as refusal:
+        except RefusedError as refusal:
             return failed(str(refusal), refusal.status)
         return JSONResponse({"ok": True, "success": True}, 201)
 

@@ -14,17 +14,10 @@ from typing import Any
 
 import semver
 
+from tasker_release_pipeline.loopback.refusal import RefusedError
 from tasker_release_pipeline.loopback.storage import Record, Storage, now
 
 NAME = re.compile(r"(@[a-z0-9~-][a-z0-9._~-]*/)?[a-z0-9~-][a-z0-9._~-]*")
-
-
-class Refusal(Exception):
-    """The registry says no. `status` is the HTTP status, the message is for people."""
-
-    def __init__(self, message: str, status: int = 400) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 @dataclass(frozen=True)
@@ -37,15 +30,17 @@ class Upload:
 
     @property
     def name(self) -> str:
+        """The package's name."""
         return str(self.manifest["name"])
 
     @property
     def version(self) -> str:
+        """The version, as written."""
         return str(self.manifest["version"])
 
 
 def parse(name: str, body: bytes) -> Upload:
-    """The upload in a PUT to `name`. Raises `Refusal`."""
+    """The upload in a PUT to `name`. Raises `RefusedError`."""
     try:
         document = json.loads(body)
         ((version, manifest),) = document["versions"].items()
@@ -53,23 +48,23 @@ def parse(name: str, body: bytes) -> Upload:
         tarball = base64.b64decode(tarballs[0]["data"], validate=True)
         length, tags = tarballs[0].get("length"), document.get("dist-tags") or {}
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, binascii.Error) as error:
-        raise Refusal(f"not a packument with one version and its tarball: {error}") from error
+        raise RefusedError(f"not a packument with one version and its tarball: {error}") from error
     upload = Upload(manifest, tarball, tuple(tags))
     if not (document.get("name") == manifest.get("name") == name) or not NAME.fullmatch(name):
-        raise Refusal(f"invalid package name: {document.get('name')!r} sent to {name!r}")
+        raise RefusedError(f"invalid package name: {document.get('name')!r} sent to {name!r}")
     # Exactly SemVer: four parts, a leading `v` or spaces are refused.
     if manifest.get("version") != version or not semver.Version.is_valid(version):
-        raise Refusal(f"invalid version: {manifest.get('version')}")
+        raise RefusedError(f"invalid version: {manifest.get('version')}")
     if length is not None and length != len(tarball):
-        raise Refusal(f"attachment of {length} bytes announced, {len(tarball)} received")
+        raise RefusedError(f"attachment of {length} bytes announced, {len(tarball)} received")
     if any(semver.Version.is_valid(tag) or value != version for tag, value in tags.items()):
-        raise Refusal(f"invalid dist-tags: {tags}")
+        raise RefusedError(f"invalid dist-tags: {tags}")
     check_digests(manifest.get("dist") or {}, tarball)
     return upload
 
 
 def accept(storage: Storage, upload: Upload) -> Record:
-    """Publish an upload. Raises `Refusal` if its version is taken.
+    """Publish an upload. Raises `RefusedError` if its version is taken.
 
     The first version of a package also becomes `latest`, whatever tag it was published with, as on the public registry,
     where a package always has a `latest`.
@@ -85,7 +80,7 @@ def accept(storage: Storage, upload: Upload) -> Record:
     }
     # Build metadata does not make another version: npm drops it.
     if not storage.commit(upload.name, upload.version.partition("+")[0], record):
-        raise Refusal(f"You cannot publish over the previously published versions: {upload.version}.", 403)
+        raise RefusedError(f"You cannot publish over the previously published versions: {upload.version}.", 403)
     for tag in upload.tags:
         storage.tag(upload.name, tag, upload.version)
     storage.tag_first(upload.name, "latest", upload.version)
@@ -107,9 +102,9 @@ def _integrity(tarball: bytes) -> str:
 
 
 def check_digests(dist: dict[str, Any], tarball: bytes) -> None:
-    """Refuse a tarball that is not what its manifest says. Raises `Refusal`."""
+    """Refuse a tarball that is not what its manifest says. Raises `RefusedError`."""
     if dist.get("shasum") and dist["shasum"] != _shasum(tarball):
-        raise Refusal("dist.shasum does not match the tarball")
+        raise RefusedError("dist.shasum does not match the tarball")
     integrity = str(dist.get("integrity") or "")
     if integrity.startswith("sha512-") and _integrity(tarball) not in integrity.split():
-        raise Refusal("dist.integrity does not match the tarball")
+        raise RefusedError("dist.integrity does not match the tarball")

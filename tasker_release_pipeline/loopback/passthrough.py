@@ -42,7 +42,7 @@ class PassThrough:
     upstream: Endpoints | None
     reserved: Reserved
     cache: Path | None
-    # Made on first use: most servers never pass anything on, and loading the CA bundle costs them a good part of a second.
+    # Made on first use: loading the CA bundle takes long, and most servers never pass anything on.
     _client: httpx.AsyncClient | None = field(default=None, init=False, repr=False)
 
     def endpoints(self, registry: RegistryName, name: str) -> Endpoints | None:

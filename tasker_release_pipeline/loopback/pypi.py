@@ -10,13 +10,14 @@ from starlette.routing import Route
 
 from tasker_release_pipeline.loopback import access, multipart, pypi_pages, pypi_upload
 from tasker_release_pipeline.loopback.passthrough import PassThrough, UpstreamError
+from tasker_release_pipeline.loopback.refusal import RefusedError
 from tasker_release_pipeline.loopback.storage import Storage
 from tasker_release_pipeline.release.endpoints import RegistryName
 
 SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
 pypi_pages.SIMPLE_HTML = "application/vnd.pypi.simple.v1+html"
 WHEEL = "application/octet-stream"
-INVALID_TOKEN = "Invalid or non-existent authentication information. See the help on invalid authentication."
+NOT_AUTHENTICATED = "Invalid or non-existent authentication information. See the help on invalid authentication."
 
 
 def failed(message: str, status: int) -> PlainTextResponse:
@@ -51,11 +52,11 @@ class PyPI:
     async def upload(self, request: Request) -> Response:
         """`POST /legacy/`. Without a token, or with another one, PyPI answers 403 alike."""
         if not access.is_token(access.basic_password(request), self.token):
-            return failed(INVALID_TOKEN, 403)
+            return failed(NOT_AUTHENTICATED, 403)
         try:
             form = multipart.parse(request.headers.get("content-type", ""), await request.body())
             await run_in_threadpool(pypi_upload.accept, self.storage, form)
-        except (multipart.MalformedForm, pypi_upload.Refusal) as refusal:
+        except (multipart.MalformedFormError, RefusedError) as refusal:
             return failed(str(refusal), 400)
         return Response(status_code=200)
 

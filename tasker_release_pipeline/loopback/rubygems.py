@@ -11,6 +11,7 @@ from starlette.routing import Route
 from tasker_release_pipeline.loopback import access, compact_index, gem_answers, gem_archive, gem_marshal
 from tasker_release_pipeline.loopback.names import canonical
 from tasker_release_pipeline.loopback.passthrough import PassThrough, UpstreamError
+from tasker_release_pipeline.loopback.refusal import RefusedError
 from tasker_release_pipeline.loopback.storage import Record, Storage, now, replace
 from tasker_release_pipeline.release.endpoints import RegistryName
 
@@ -25,25 +26,17 @@ REPUSHED = (
 )
 
 
-class Refusal(Exception):
-    """The registry says no. `status` is the HTTP status; gem prints the message alone."""
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
-
-
 def key(name: str) -> str:
     """The key that a gem's records lie under."""
     return canonical(RegistryName.RUBYGEMS, name)
 
 
 def accept(storage: Storage, data: bytes) -> Record:
-    """Publish a gem. Raises `Refusal` if its version is taken, `UnreadableGem` if it can't be read."""
+    """Publish a gem. Raises `RefusedError` if its version is taken, `UnreadableGemError` if it can't be read."""
     spec = gem_archive.read(data)
     held = storage.records(key(spec.name))
     if held and held[0]["name"] != spec.name:
-        raise Refusal("Unable to change case of gem name with indexed versions", 409)
+        raise RefusedError("Unable to change case of gem name with indexed versions", 409)
     record = asdict(spec) | {
         "number": spec.number,
         "filename": f"{spec.full_name}.gem",
@@ -55,9 +48,9 @@ def accept(storage: Storage, data: bytes) -> Record:
     if not storage.commit(key(spec.name), canonical_number, record):
         taken = storage.record(key(spec.name), canonical_number) or record
         if taken["version"] == spec.version:
-            raise Refusal(REPUSHED, 409)
+            raise RefusedError(REPUSHED, 409)
         message = f"Number has already been taken. Existing version: {taken['version']}"
-        raise Refusal(f"There was a problem saving your gem: {message}", 403)
+        raise RefusedError(f"There was a problem saving your gem: {message}", 403)
     return record
 
 
@@ -86,7 +79,7 @@ class RubyGems:
             Route("/{kind}.4.8.gz", self.specs),
         ]
 
-    async def front(self, request: Request) -> Response:
+    async def front(self, _: Request) -> Response:
         """That this is a RubyGems host."""
         return PlainTextResponse("rubygems on loopback\n")
 
@@ -96,11 +89,11 @@ class RubyGems:
             return PlainTextResponse(DENIED, 401)
         try:
             record = await run_in_threadpool(accept, self.storage, await request.body())
-        except Refusal as refusal:
+        except RefusedError as refusal:
             return PlainTextResponse(str(refusal), refusal.status)
-        except gem_archive.UnreadableGem as error:
+        except gem_archive.UnreadableGemError as error:
             help_text = "Please try rebuilding it and installing it locally to make sure it's valid."
-            return PlainTextResponse(f"RubyGems.org cannot process this gem.\n{help_text}\nError:\n{error}\n", 422)
+            return PlainTextResponse(f"RubyGems cannot process this gem.\n{help_text}\nError:\n{error}\n", 422)
         return PlainTextResponse(f"Successfully registered gem: {record['name']} ({record['number']})")
 
     async def gem(self, request: Request) -> Response:
@@ -172,7 +165,7 @@ class RubyGems:
         return FileResponse(path, media_type="application/octet-stream")
 
     async def specs(self, request: Request) -> Response:
-        """`specs.4.8.gz`, `latest_specs...`, `prerelease_specs...`, for `gem list --remote` and `gem fetch`: own gems."""
+        """`[latest_|prerelease_]specs.4.8.gz`, for `gem list --remote` and `gem fetch`: own gems only."""
         kind = request.path_params["kind"]
         if kind not in ("specs", "latest_specs", "prerelease_specs"):
             return PlainTextResponse("not found\n", 404)

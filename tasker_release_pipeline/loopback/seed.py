@@ -14,6 +14,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from tasker_release_pipeline.loopback import crates_io, gem_archive, npm_publish, pypi_upload, rubygems
 from tasker_release_pipeline.loopback.crate_upload import version_key
+from tasker_release_pipeline.loopback.refusal import RefusedError
 from tasker_release_pipeline.loopback.storage import Record, Storage
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import ConflictError, InputError
@@ -37,9 +38,9 @@ def seed_gem(root: Path, gem_bytes: bytes) -> None:
     try:
         spec = gem_archive.read(gem_bytes)
         rubygems.accept(storage, gem_bytes)
-    except gem_archive.UnreadableGem as error:
+    except gem_archive.UnreadableGemError as error:
         raise InputError(f"not a gem that can be seeded: {error}") from error
-    except rubygems.Refusal as refusal:
+    except RefusedError as refusal:
         sha256 = hashlib.sha256(gem_bytes).hexdigest()
         if all(record["sha256"] != sha256 for record in storage.records(rubygems.key(spec.name))):
             raise ConflictError(f"{spec.full_name}.gem (sha256 {sha256}): {refusal}") from refusal
@@ -50,14 +51,15 @@ def seed_wheel(root: Path, filename: str, wheel_bytes: bytes) -> None:
     try:
         parse_wheel_filename(filename)
         metadata = pypi_upload.wheel_metadata(wheel_bytes)
-        digests = pypi_upload.digests_of(wheel_bytes)
-    except (InvalidWheelFilename, pypi_upload.Refusal) as error:
+    except (InvalidWheelFilename, RefusedError) as error:
         raise InputError(f"{filename}: {error}") from error
     try:
         storage = Storage(root, RegistryName.PYPI)
-        pypi_upload.publish(storage, filename, wheel_bytes, metadata["name"], metadata["version"], digests, metadata)
-    except pypi_upload.Refusal as refusal:
-        raise ConflictError(f"{filename} (sha256 {digests['sha256']}): {refusal}") from refusal
+        pypi_upload.publish(
+            storage, filename, wheel_bytes, name=metadata["name"], version=metadata["version"], fields=metadata
+        )
+    except RefusedError as refusal:
+        raise ConflictError(f"{filename} (sha256 {hashlib.sha256(wheel_bytes).hexdigest()}): {refusal}") from refusal
 
 
 def seed_npm(root: Path, version_manifest: dict[str, Any], tarball: bytes, dist_tags: Mapping[str, str]) -> None:
@@ -67,7 +69,7 @@ def seed_npm(root: Path, version_manifest: dict[str, Any], tarball: bytes, dist_
     try:
         npm_publish.check_digests(version_manifest.get("dist") or {}, tarball)
         npm_publish.accept(storage, upload)
-    except npm_publish.Refusal as refusal:
+    except RefusedError as refusal:
         sha256 = hashlib.sha256(tarball).hexdigest()
         taken = storage.record(upload.name, version_key(upload.version))
         if taken is None:

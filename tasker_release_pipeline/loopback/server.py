@@ -90,7 +90,7 @@ def serve(
         lifespan="on",
         access_log=log,
         timeout_graceful_shutdown=GRACE,
-        **({} if log else {"log_config": None}),
+        log_config=uvicorn.config.LOGGING_CONFIG if log else None,
     )
     server = _Server(config)
     thread = threading.Thread(target=server.run, args=([bound],), name="loopback-registries", daemon=True)
