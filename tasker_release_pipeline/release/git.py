@@ -8,6 +8,10 @@ from pathlib import Path
 
 from tasker_release_pipeline.release.errors import InputError
 
+# A hook, an alias or `git rebase --exec` sets these; they would lead git to another repository than its folder's.
+_LOCAL = "DIR WORK_TREE INDEX_FILE COMMON_DIR OBJECT_DIRECTORY ALTERNATE_OBJECT_DIRECTORIES NAMESPACE PREFIX"
+_ELSEWHERE = frozenset(f"GIT_{name}" for name in _LOCAL.split())
+
 
 @dataclass(frozen=True)
 class Checkout:
@@ -51,7 +55,7 @@ class Checkout:
         return self.run("rev-parse", "HEAD").strip()
 
     def tags(self) -> dict[str, str]:
-        """All tags and the commits that they lead to."""
+        """All tags, with the hash of the commit that each leads to."""
         lines = self.run("for-each-ref", "refs/tags", "--format=%(refname:strip=2) %(objectname) %(*objectname)")
         tags = {}
         for line in lines.splitlines():
@@ -67,15 +71,13 @@ class Checkout:
             return False
         return True
 
-    def nearest(self, tags: Sequence[str], commit: str) -> str | None:
-        """Of `tags`, the one that the fewest commits lie after on the way to `commit`; None without an ancestor."""
-        if not tags:
-            return None
-        # One git process, whatever the number of tags: describe walks back from the commit.
+    def nearest_tag(self, patterns: Sequence[str], commit: str, exclude: Sequence[str]) -> str | None:
+        """The tag matching one of `patterns` with the fewest commits between it and `commit`; None without one."""
+        matches = [f"--match={pattern}" for pattern in patterns]
         # A tag's name may not hold * ? [ or \\, so as a pattern it matches itself alone.
-        patterns = [argument for tag in tags for argument in ("--match", tag)]
+        excludes = [f"--exclude={tag}" for tag in exclude]
         try:
-            return self.run("describe", "--tags", "--abbrev=0", *patterns, commit).strip()
+            return self.run("describe", "--tags", "--abbrev=0", *matches, *excludes, commit).strip()
         except GitError:
             return None
 
@@ -113,18 +115,23 @@ def git(folder: Path, *arguments: str, environment: dict[str, str] | None = None
         done = subprocess.run(
             ["git", "-c", "core.quotePath=false", *arguments],
             cwd=folder,
-            env={**os.environ, "LC_ALL": "C", **(environment or {})},
+            env={**_surroundings(), "LC_ALL": "C", **(environment or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="surrogateescape",
             check=False,
         )
     except FileNotFoundError:
         raise InputError("git is missing; install it (Debian: apt-get install git)") from None
     if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        lines = _text(done.stderr).strip().splitlines() or [f"exit status {done.returncode}"]
         raise GitError(lines[-1])
-    return done.stdout
+    return _text(done.stdout)
 
+
+def _text(output: bytes) -> str:
+    # Not subprocess's text mode, which would turn a file's CRLF into LF.
+    return output.decode("utf-8", "surrogateescape")
+
+
+def _surroundings() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}

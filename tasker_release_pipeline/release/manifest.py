@@ -32,14 +32,15 @@ class CarrierKind(StrEnum):
     """How a file carries a version.
 
     text: the whole file. toml, json: the value at the dotted `key`. ruby: the constant `key`.
-    cargo_lock, uv_lock, gemfile_lock: the lockfile's own entries, those of packages whose source lies in the checkout.
+    uv_lock, gemfile_lock: the lockfile's own entry, that of the package `key` whose source lies in the checkout; the
+    version is written as uv and Bundler do, whatever the carrier's `style`.
+    Cargo.lock is no carrier: its own entries follow from the Cargo.toml carriers.
     """
 
     TEXT = "text"
     TOML = "toml"
     JSON = "json"
     RUBY = "ruby"
-    CARGO_LOCK = "cargo_lock"
     UV_LOCK = "uv_lock"
     GEMFILE_LOCK = "gemfile_lock"
 
