@@ -1,0 +1,144 @@
+"""What a registry holds, what an upload needs, and what every registry's client offers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from tasker_release_pipeline.release.endpoints import Endpoints, RegistryName
+from tasker_release_pipeline.release.errors import InputError
+
+
+class RegistryFile(BaseModel):
+    """One published file.
+
+    `version` and `file` as the registry writes them, `sha256` hex and `integrity` (npm's `sha512-...`) where the
+    registry states them, `url` its download. `yanked`: still there, but withdrawn.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: str
+    file: str
+    sha256: str | None = None
+    integrity: str | None = None
+    url: str
+    yanked: bool = False
+
+
+class Holdings(BaseModel):
+    """All that a registry has under one name; empty where it does not know the name.
+
+    `versions`: every number that is used up, as the registry writes it, oldest first where the registry orders them:
+    also those without a file (npm's unpublished ones). RubyGems does not tell yanked ones, PyPI not deleted ones.
+    `tags`: npm's dist-tags and the versions that they point at.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    versions: tuple[str, ...] = ()
+    files: tuple[RegistryFile, ...] = ()
+    tags: dict[str, str] = {}
+
+
+TOKEN_VARIABLES = {
+    RegistryName.CRATES_IO: "CARGO_REGISTRY_TOKEN",
+    RegistryName.RUBYGEMS: "GEM_HOST_API_KEY",
+    RegistryName.PYPI: "UV_PUBLISH_TOKEN",
+    RegistryName.NPM: "NPM_TOKEN",
+}
+"""The environment variables that the registries' own clients read a token from."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """A token for each registry that one is known for; shown nowhere."""
+
+    tokens: Mapping[RegistryName, str] = field(default_factory=dict, repr=False)
+
+    def token(self, registry: RegistryName) -> str | None:
+        """The registry's token. Without one PyPI's and npm's clients try trusted publishing."""
+        return self.tokens.get(registry) or None
+
+    def needed(self, registry: RegistryName) -> str:
+        """The registry's token. Raises InputError where there is none."""
+        if token := self.token(registry):
+            return token
+        raise InputError(f"no token for {registry}: set {TOKEN_VARIABLES[registry]} in the environment")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """All tokens, to be redacted."""
+        return tuple(token for token in self.tokens.values() if token)
+
+
+def _no_log(_: str) -> None:
+    """Say nothing."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One upload of one version of one package.
+
+    `version` is in the registry's own style. `files` go up in this order. `scratch` is a private folder for the
+    client's home, settings and caches: the same one for several uploads to the same registries spares downloads, and
+    nothing may be in it that is not ours. `dist_tag` and `access` are npm's. `source` (the stamped tree) and
+    `target_dir` are for crates, which cargo packages again. `seconds` limits each command.
+    """
+
+    name: str
+    version: str
+    files: tuple[Path, ...]
+    scratch: Path
+    seconds: float
+    log: Callable[[str], None] = _no_log
+    logfile: Path | None = None
+    dist_tag: str = ""
+    access: str = "public"
+    source: Path | None = None
+    target_dir: Path | None = None
+
+
+class RegistryClient(Protocol):
+    """One registry, at one set of endpoints. Names and versions are written as the registry writes them."""
+
+    @property
+    def registry(self) -> RegistryName:
+        """Which of the four."""
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where it answers."""
+
+    def holdings(self, name: str) -> Holdings:
+        """All that is published under `name`; empty for an unknown name. Raises UnavailableError, RegistryError."""
+
+    def page(self, name: str, version: str) -> str:
+        """The page for people."""
+
+    def fetch(self, file: RegistryFile) -> bytes:
+        """The file's bytes, verified against every digest that the registry states of it.
+
+        Raises UnavailableError, and RegistryError for other bytes or a file that is not there.
+        """
+
+    def digest(self, file: RegistryFile) -> str:
+        """The published file's digest (npm: integrity, else SHA-256); downloads it where the registry states none."""
+
+    def upload(self, upload: Upload, credentials: Credentials) -> None:
+        """Send the files with the registry's own client.
+
+        Raises ToolError with the client's last words: the files may have arrived all the same, so ask the registry.
+        Raises ConflictError before anything is sent, where the client would send other bytes than these.
+        """
+
+    def wait_until_visible(
+        self, name: str, version: str, files: Mapping[str, str], limit_seconds: float, log: Callable[[str], None]
+    ) -> float:
+        """Ask until the registry serves all `files` (name: digest) of the version; the seconds that it took.
+
+        Digests are `integrity` for npm, otherwise SHA-256 in hex. Raises NotVisibleError past the limit, and
+        ConflictError for another digest.
+        """

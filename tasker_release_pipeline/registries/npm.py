@@ -1,0 +1,99 @@
+"""npm: the packument, and `npm publish` from a neutral place."""
+
+import shutil
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from tasker_release_pipeline.registries import http
+from tasker_release_pipeline.registries.base import BaseClient
+from tasker_release_pipeline.registries.client_env import ID_TOKEN, github_env, in_live_github_job, loopback_env
+from tasker_release_pipeline.registries.endpoints import with_slash
+from tasker_release_pipeline.registries.model import Credentials, Holdings, RegistryFile, Upload
+from tasker_release_pipeline.release.endpoints import RegistryName
+from tasker_release_pipeline.release.errors import InputError
+from tasker_release_pipeline.toolchains.runner import run
+
+_NO_VERSIONS = ("created", "modified", "unpublished")
+
+
+class NpmClient(BaseClient):
+    """An npm registry."""
+
+    registry = RegistryName.NPM
+
+    def holdings(self, name: str) -> Holdings:
+        """The packument's versions and dist-tags, and unpublished numbers, which its `time` still knows."""
+        url = f"{self.endpoints.npm}/{escaped(name)}"
+        packument = http.get_json(url)
+        if packument is None:
+            return Holdings()
+        try:
+            versions: dict[str, Any] = packument.get("versions", {})
+            times: dict[str, Any] = packument.get("time", {})
+            files = tuple(_file(version, entry["dist"]) for version, entry in versions.items())
+            gone = [*times, *times.get("unpublished", {}).get("versions", [])]
+            numbers = tuple(dict.fromkeys([*(v for v in gone if v not in _NO_VERSIONS), *versions]))
+            return Holdings(versions=numbers, files=files, tags=packument.get("dist-tags", {}))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise http.malformed(url, error) from None
+
+    def page(self, name: str, version: str) -> str:
+        """The package's page."""
+        if self.live:
+            return f"https://www.npmjs.com/package/{name}/v/{version}"
+        return f"{self.endpoints.npm}/{escaped(name)}"
+
+    def upload(self, upload: Upload, credentials: Credentials) -> None:
+        """Publish the tarball under the dist-tag that was planned; without a token npm tries trusted publishing."""
+        if not upload.dist_tag:
+            raise InputError(f"{upload.name}: no dist-tag; without one npm would move `latest`")
+        home = upload.scratch / "npm-home"
+        # The packument keeps the path that a tarball was published from.
+        neutral = upload.scratch / "npm-tarball"
+        for folder in (home, neutral):
+            folder.mkdir(parents=True, exist_ok=True)
+        (tarball,) = upload.files
+        shutil.copyfile(tarball, neutral / tarball.name)
+        registry = with_slash(self.endpoints.npm)
+        token = credentials.token(self.registry)
+        # npm expands the variable itself: the file holds no secret.
+        address = urlsplit(registry)
+        login = f"//{address.netloc}{address.path}:_authToken=${{NPM_TOKEN}}\n" if token else ""
+        (home / "npmrc").write_text(login)
+        github = github_env(self.endpoints)
+        env = {
+            "HOME": str(home),
+            "NPM_CONFIG_USERCONFIG": str(home / "npmrc"),
+            "NPM_CONFIG_GLOBALCONFIG": str(home / "no-global-npmrc"),
+            "NPM_CONFIG_CACHE": str(home / "cache"),
+            "NPM_CONFIG_UPDATE_NOTIFIER": "false",
+            **loopback_env(self.endpoints.npm),
+            **github,
+            **({"NPM_TOKEN": token} if token else {}),
+        }
+        run(
+            [
+                *("npm", "publish", f"./{tarball.name}", "--access", upload.access, "--tag", upload.dist_tag),
+                *("--registry", registry, "--ignore-scripts", "--fetch-retries", "0"),
+                # Outside GitHub it fails; inside it writes a public log entry, which a rehearsal must not.
+                *(["--provenance"] if in_live_github_job(self.endpoints) else []),
+            ],
+            cwd=neutral,
+            seconds=upload.seconds,
+            log=upload.log,
+            env=env,
+            secrets=(*credentials.secrets, github.get(ID_TOKEN, "")),
+            logfile=upload.logfile,
+        )
+
+
+def escaped(name: str) -> str:
+    """A package's name in a URL: `@scope%2fname`."""
+    return quote(name, safe="@").replace("%2F", "%2f")
+
+
+def _file(version: str, dist: dict[str, str]) -> RegistryFile:
+    """`dist.integrity` may hold several digests; only SHA-512 counts, and the old `shasum` (SHA-1) proves nothing."""
+    sha512 = next((d for d in dist.get("integrity", "").split() if d.startswith("sha512-")), None)
+    url = dist["tarball"]
+    return RegistryFile(version=version, file=url.rpartition("/")[2], integrity=sha512, url=url)
