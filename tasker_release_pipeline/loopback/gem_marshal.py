@@ -9,10 +9,11 @@ TIME_LIMIT = 60.0
 # As the public registry does it: abbreviated (no list of files), sanitised, Marshal 4.8, deflated.
 SPECIFICATION = """
 require "rubygems/package"
+require "zlib"
 spec = Gem::Package.new(ARGV[0]).spec
 spec.abbreviate
 spec.sanitize
-STDOUT.binmode.write(Gem::Util.deflate(Marshal.dump(spec)))
+STDOUT.binmode.write(Zlib::Deflate.deflate(Marshal.dump(spec)))
 """
 
 INDEX = """
@@ -34,4 +35,7 @@ def index(rows: list[tuple[str, str, str]]) -> bytes:
 
 def _ruby(script: str, *arguments: str, stdin: bytes = b"") -> bytes:
     command = ["ruby", "-rrubygems", "-e", script, *arguments]
-    return subprocess.run(command, input=stdin, capture_output=True, check=True, timeout=TIME_LIMIT).stdout
+    done = subprocess.run(command, input=stdin, capture_output=True, check=False, timeout=TIME_LIMIT)
+    if done.returncode:
+        raise subprocess.SubprocessError(done.stderr.decode(errors="replace"))
+    return done.stdout
