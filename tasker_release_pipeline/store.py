@@ -1,7 +1,8 @@
 """The release store: what is known of each release, in files that outlive any run, machine or database.
 
-`<store>/<release>/plan.json`, `artifacts/<file>`, `manifest.json`, `gate.json`, `outcomes/<package>/<run>-<attempt>.json`,
-`logs/`, `summary.md`. JSON of typed models; every file is written whole, under a temporary name, then renamed.
+`<store>/<release>/plan.json`, `artifacts/<file>`, `manifest.json`, `gate.json`, `checks/`,
+`outcomes/<package>/<run>-<attempt>.json`, `logs/`, `summary.md`. JSON of typed models; every file is written whole,
+under a temporary name, then renamed.
 """
 
 import hashlib
@@ -47,7 +48,7 @@ class ReleaseStore:
     def local(self) -> Path | None:
         """The release's folder where the store lies on this machine; None where it is remote."""
         is_local = isinstance(self.root, PosixUPath | WindowsUPath)
-        return Path(self.folder) if is_local else None
+        return Path(str(self.folder)) if is_local else None
 
     def check_writable(self) -> None:
         """Prove that the store takes files. Raises InputError."""
@@ -90,11 +91,11 @@ class ReleaseStore:
 
     def write_bytes(self, path: str, content: bytes) -> None:
         """Write a file whole: no reader ever sees a part of it."""
-        target = self.folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
         if self.local is None:
-            target.write_bytes(content)  # object stores put whole objects
+            (self.folder / path).write_bytes(content)  # object stores put whole objects
             return
+        target = self.local / path
+        target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
         with open(temporary, "wb") as file:
             file.write(content)
@@ -113,7 +114,8 @@ class ReleaseStore:
             content = source.read_bytes()
         except FileNotFoundError:
             raise InputError(
-                f"{source}: is not there, though the release manifest lists it; run the build of {artifact.package} again"
+                f"{source}: is not there, though the release manifest lists it; "
+                f"run the build of {artifact.package} again"
             ) from None
         digest = hashlib.sha256(content).hexdigest()
         if digest != artifact.sha256:

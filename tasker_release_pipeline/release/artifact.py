@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -37,18 +38,24 @@ class Artifact(BaseModel):
         )
 
 
+def digest_of(artifacts: Iterable[Artifact]) -> str:
+    """SHA-256 over the content of a set of files, whatever their order."""
+    lines = sorted(f"{artifact.package} {artifact.file} {artifact.sha256}" for artifact in artifacts)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
 class BuildResult(BaseModel):
-    """What one build step made. `seconds`: of building. `tools`: the versions that it used."""
+    """What one build step made from `commit`. `seconds`: of building."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    commit: str
     artifacts: tuple[Artifact, ...] = ()
     seconds: float = 0.0
-    tools: dict[str, str] = {}
 
 
 class ReleaseManifest(BaseModel):
-    """The exact files of a release. `plan` and `commit` say what they were built from."""
+    """The exact files of a release. `plan`: digest of the plan; `commit`: of the stamped source they were built from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

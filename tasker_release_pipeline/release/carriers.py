@@ -49,8 +49,6 @@ def write_version(text: str, carrier: Carrier, version: Version) -> str:
     if carrier.kind is CarrierKind.TOML:
         document = toml_style.parse(text, carrier.path)
         table, key = _toml_place(document, carrier, carrier.path)
-        if table[key] == new:
-            return text
         toml_style.set_string(table, key, new)
         written = tomlkit.dumps(document)
     else:

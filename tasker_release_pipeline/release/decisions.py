@@ -11,31 +11,22 @@ from tasker_release_pipeline.release.manifest import Manifest
 from tasker_release_pipeline.release.versions import next_patch
 
 
-class Facts(BaseModel):
-    """What is known of one component.
-
-    `tree`: the version in the released commit. `at_base`: that at the base; None where there is no base, or no version
-    at it. `published`: by package key what its registry holds; None where it could not be asked. `changes`: what
-    differs from the base.
-    """
+class Published(BaseModel):
+    """What the registries hold of a component: by package key its versions, or None where they could not be asked."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
-    tree: Version
-    base: Base
-    at_base: Version | None
-    published: Mapping[str, tuple[Version, ...] | None]
-    changes: Changes
+    packages: Mapping[str, tuple[Version, ...] | None]
 
     @property
     def complete(self) -> set[Version]:
-        """The versions that every package of the component is known to be published at."""
-        return set.intersection(*(set(versions or ()) for versions in self.published.values()))
+        """The versions that every package is known to be published at."""
+        return set.intersection(*(set(versions or ()) for versions in self.packages.values()))
 
     @property
     def taken(self) -> set[Version]:
-        """The versions that any package of the component is known to be published at."""
-        return set[Version]().union(*(versions or () for versions in self.published.values()))
+        """The versions that any package is known to be published at."""
+        return set[Version]().union(*(versions or () for versions in self.packages.values()))
 
     @property
     def latest(self) -> Version | None:
@@ -45,7 +36,23 @@ class Facts(BaseModel):
     @property
     def asked(self) -> bool:
         """Whether every registry answered."""
-        return None not in self.published.values()
+        return None not in self.packages.values()
+
+
+class Facts(BaseModel):
+    """What is known of one component.
+
+    `tree`: the version in the released commit. `at_base`: that at the base; None where there is no base, or no version
+    at it. `changes`: what differs from the base.
+    """
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    tree: Version
+    base: Base
+    at_base: Version | None
+    published: Published
+    changes: Changes
 
 
 class Decision(BaseModel):
@@ -91,17 +98,17 @@ def decide(manifest: Manifest, facts: Mapping[str, Facts], release: str) -> dict
 
 def _decision(component: str, known: Facts, reasons: list[str], bumped: Version, named: bool) -> Decision:
     newer_than_base = known.at_base is not None and known.tree > known.at_base
-    never_out = known.tree not in known.complete
+    never_out = known.tree not in known.published.complete
     # A release tag that names the tree's own version says so: the tree is prepared, whatever is published by then.
     prepared = (newer_than_base and (never_out or named)) or (named and known.at_base is None)
-    if not reasons and known.base.kind is not BaseKind.FROM_REF and known.latest and known.tree > known.latest:
+    if not reasons and known.base.kind is not BaseKind.FROM_REF and known.published.latest and known.tree > known.published.latest:
         # Tagged or prepared once, and never published: its changes lie before the base, and must not be lost.
-        reasons, prepared = [f"{known.tree} was never published (last: {known.latest})"], True
+        reasons, prepared = [f"{known.tree} was never published (last: {known.published.latest})"], True
     if not reasons:
-        stays = known.latest or known.tree
+        stays = known.published.latest or known.tree
         reasons = [f"no change since {known.base.ref}"]
         return _result(component, known, False, stays, reasons, prepared=stays == known.tree)
-    if named and known.tree not in known.taken:
+    if named and known.tree not in known.published.taken:
         prepared = True
     return _result(component, known, True, known.tree if prepared else bumped, reasons, prepared=prepared)
 
@@ -121,7 +128,7 @@ def _result(
 
 
 def _current(known: Facts) -> Version:
-    return max([known.tree, *known.taken])
+    return max([known.tree, *known.published.taken])
 
 
 def _core_reasons(changes: Changes) -> list[str]:

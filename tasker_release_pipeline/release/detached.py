@@ -109,7 +109,7 @@ def _is_ours(source: Checkout, folder: Path) -> bool:
     if not link.is_file():
         return False
     registration = _registration(folder)
-    common = Path(source.run("rev-parse", "--path-format=absolute", "--git-common-dir").strip())
+    common = source.path / source.run("rev-parse", "--git-common-dir").strip()
     return registration is not None and registration.parent == (common / "worktrees").resolve()
 
 

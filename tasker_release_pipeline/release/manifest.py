@@ -88,11 +88,17 @@ class Build(_Row):
 
 
 class Registry(_Row):
-    """Limits for one registry. `propagation_seconds`: how long the index may take to serve an upload."""
+    """How one registry's packages are built, and how long things may take, in seconds.
+
+    `propagation_seconds`: until the index serves an upload. `upload_seconds`, `install_seconds`: each command of an
+    upload, of a clean install. `install_env`: what users have to set themselves to install these packages.
+    """
 
     build: Build
     propagation_seconds: Annotated[int, Field(gt=0)]
     upload_seconds: Annotated[int, Field(gt=0)]
+    install_seconds: Annotated[int, Field(gt=0)] = 900
+    install_env: dict[str, str] = {}
 
 
 class DistTags(_Row):

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict
 from semver import Version
 
+from tasker_release_pipeline.release.bases import BaseKind
 from tasker_release_pipeline.release.decisions import Decision, Facts, decide
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import InputError
@@ -158,7 +159,9 @@ def _check_tag(manifest: Manifest, components: Mapping[str, Decision], release: 
 
 
 def _unclassified(facts: Iterable[Facts]) -> list[str]:
-    paths = sorted({path for known in facts for path in known.changes.unclassified})
+    # From the beginning everything is a change, and everything is released.
+    based = [known for known in facts if known.base.kind is not BaseKind.BEGINNING]
+    paths = sorted({path for known in based for path in known.changes.unclassified})
     return [f"{path} changed: no package counts it as a change, though packages ship it or are built with it; "
             "if it matters to what is published, release with an older from_ref or touch the package"
             for path in paths]  # fmt: skip

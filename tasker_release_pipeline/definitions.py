@@ -1,0 +1,31 @@
+"""The Dagster Definitions, wired in one place."""
+
+import os
+
+import dagster as dg
+
+from tasker_release_pipeline.orchestration.assets import build_asset, gate_assets, release_plan, source_tree
+from tasker_release_pipeline.orchestration.executor import release_executor
+from tasker_release_pipeline.orchestration.io_manager import StoreIOManager
+from tasker_release_pipeline.orchestration.jobs import release_jobs
+from tasker_release_pipeline.orchestration.publishing import install_checks, publish_assets
+from tasker_release_pipeline.orchestration.resources import SettingsResource
+from tasker_release_pipeline.release.endpoints import RegistryName
+from tasker_release_pipeline.release.manifest import load
+
+_manifest = load(os.environ.get("TASKER_RELEASE_MANIFEST") or "tasker")
+_registries = tuple(registry for registry in RegistryName if _manifest.of_registry(registry))
+
+defs = dg.Definitions(
+    assets=[
+        release_plan,
+        source_tree,
+        *(build_asset(registry) for registry in _registries),
+        *gate_assets(_registries),
+        *publish_assets(_manifest),
+    ],
+    asset_checks=install_checks(_manifest),
+    jobs=release_jobs(_manifest),
+    resources={"settings": SettingsResource(), "io_manager": StoreIOManager()},
+    executor=release_executor(_manifest),
+)

@@ -1,0 +1,122 @@
+"""The executor: Dagster's multiprocess one, with what has to happen before a run's first step and after its last."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+
+# A step can be failed with a message alone, without an exception and its stack, only by this event data of Dagster's;
+# nothing public makes one.
+from dagster._core.execution.plan.objects import StepFailureData
+
+from tasker_release_pipeline.orchestration.partitions import PARTITION_TAG
+from tasker_release_pipeline.release.endpoints import RegistryName
+from tasker_release_pipeline.release.errors import InputError, ReleaseError
+from tasker_release_pipeline.release.manifest import Manifest
+from tasker_release_pipeline.steps.builds import BUILD_STEPS
+from tasker_release_pipeline.steps.inputs import check_inputs
+from tasker_release_pipeline.steps.run import ReleaseRun
+from tasker_release_pipeline.steps.summary import write_summary
+
+
+class ReleaseExecutor(dg.Executor):
+    """Refuses bad input before the first step, and writes the summary after any end.
+
+    Hooks would do neither: they do not fire on signals, killed steps, resource failures and skips.
+    """
+
+    def __init__(self, inner: dg.Executor, manifest: Manifest) -> None:
+        self._inner = inner
+        self._manifest = manifest
+
+    @property
+    def retries(self) -> Any:
+        """As configured."""
+        return self._inner.retries
+
+    @property
+    def step_dependency_config(self) -> Any:
+        """As configured."""
+        return self._inner.step_dependency_config
+
+    def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
+        """Run the steps."""
+        steps = set(execution_plan.step_keys_to_execute)
+        try:
+            run = _release_run(plan_context.dagster_run)
+            _check(run, self._manifest, steps)
+        except ReleaseError as error:
+            first = plan_context.for_step(execution_plan.get_steps_to_execute_in_topo_order()[0])
+            yield dg.DagsterEvent.step_failure_event(
+                first,
+                StepFailureData(error=None, user_failure_data=None),  # type: ignore[no-untyped-call]
+                message=str(error),
+            )
+            return
+        failures: dict[str, str] = {}
+        try:
+            for event in self._inner.execute(plan_context, execution_plan):
+                if event.is_step_failure and event.step_key is not None:
+                    failures[event.step_key] = _why(event)
+                yield event
+        finally:
+            print(write_summary(run, failures), flush=True)  # noqa: T201  # the terminal is where CI's people look
+
+
+def release_executor(manifest: Manifest) -> dg.ExecutorDefinition:
+    """The executor for the asset graph of `manifest`."""
+
+    def create(init_context: dg.InitExecutorContext) -> dg.Executor:
+        config = dict(init_context.executor_config)
+        # Spawned processes would import Dagster again for every step.
+        config.setdefault("start_method", {"forkserver": {"preload_modules": ["tasker_release_pipeline.definitions"]}})
+        inner = dg.multiprocess_executor.executor_creation_fn
+        assert inner is not None  # noqa: S101  # it is Dagster's own definition
+        return ReleaseExecutor(inner(init_context._replace(executor_config=config)), manifest)
+
+    return dg.ExecutorDefinition(
+        name="release",
+        config_schema=dg.multiprocess_executor.config_schema,  # type: ignore[arg-type]  # Dagster takes it, and says less
+        requirements=dg.multiple_process_executor_requirements(),
+        executor_creation_fn=create,
+    )
+
+
+def _release_run(dagster_run: dg.DagsterRun) -> ReleaseRun:
+    release = dagster_run.tags.get(PARTITION_TAG)
+    if not release:
+        raise InputError(
+            'no release is named: add --tags \'{"dagster/partition": "v0.1.9"}\' to the command, '
+            "or choose one partition in the web UI"
+        )
+    resources: Any = dagster_run.run_config.get("resources") or {}
+    config: Mapping[str, Any] = (resources.get("settings") or {}).get("config") or {}
+    return ReleaseRun.of(release, config, log=lambda _: None, run=dagster_run.run_id)
+
+
+def _check(run: ReleaseRun, graph: Manifest, steps: Iterable[str]) -> None:
+    chosen = set(steps)
+    if chosen == {"summarize"}:
+        return
+    check_inputs(
+        run,
+        plans="release_plan" in chosen,
+        builds={registry for registry, step in BUILD_STEPS.items() if step in chosen},
+        publishes={registry for registry in RegistryName if any(s.startswith(f"{registry}__") for s in chosen)},
+        gates="gate" in chosen,
+    )
+    if run.manifest.shape != graph.shape:
+        raise InputError(
+            f"manifest {run.settings.manifest}: has other packages or phases than {graph.name}, which the asset graph "
+            f"was made from; set TASKER_RELEASE_MANIFEST={run.settings.manifest} for the Dagster process as well"
+        )
+
+
+def _why(event: dg.DagsterEvent) -> str:
+    data = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return str(data.user_failure_data.description)
+    error = data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error is not None else event.message or "failed without a message"

@@ -1,0 +1,47 @@
+"""Dagster's values are the release store's files."""
+
+from typing import Any
+
+import dagster as dg
+
+from tasker_release_pipeline.orchestration.partitions import PARTITION_TAG, RELEASES
+from tasker_release_pipeline.release.outcome import Outcome
+from tasker_release_pipeline.steps.builds import BUILD_STEPS
+from tasker_release_pipeline.store import ReleaseStore
+
+_FILES = {
+    "release_plan": "plan.json",
+    "source_tree": "source.json",
+    "staged_install": "staged_install.json",
+    "release_manifest": "manifest.json",
+    "gate": "gate.json",
+    **{step: f"builds/{step}.json" for step in BUILD_STEPS.values()},
+}
+
+
+class StoreIOManager(dg.ConfigurableIOManager):
+    """Reads and writes the typed values of assets as JSON in the release store."""
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Make the release known to this instance: each CI job may have one of its own.
+
+        Here, because nothing earlier has both the run and the instance, and everything later looks the key up. It runs
+        in each step's process and once more after the run, so it only does this.
+        """
+        release = context.run.tags.get(PARTITION_TAG) if context.run else None
+        if release and context.instance and RELEASES.name:
+            context.instance.add_dynamic_partitions(RELEASES.name, [release])
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        """Write an asset's value."""
+        store = ReleaseStore.of(context.partition_key)
+        if isinstance(obj, Outcome):
+            store.write_outcome(obj)
+        else:
+            store.write(_FILES[context.asset_key.to_user_string()], obj)
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        """Read an asset's value."""
+        asset = context.asset_key.to_user_string()
+        store = ReleaseStore.of(context.partition_key)
+        return store.demand(_FILES[asset], context.dagster_type.typing_type, f"run the job that has {asset} first")

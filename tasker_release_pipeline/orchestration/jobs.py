@@ -1,0 +1,75 @@
+"""The jobs: `release`, and its slices, one for each CI job, which together do the same."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import dagster as dg
+
+from tasker_release_pipeline.orchestration.partitions import RELEASES
+from tasker_release_pipeline.orchestration.publishing import asset_key
+from tasker_release_pipeline.orchestration.resources import SettingsResource
+from tasker_release_pipeline.release.endpoints import RegistryName
+from tasker_release_pipeline.release.manifest import Manifest
+from tasker_release_pipeline.steps.builds import BUILD_STEPS
+from tasker_release_pipeline.steps.summary import write_summary
+
+_PUBLISH_JOBS = {
+    RegistryName.CRATES_IO: "publish_crates",
+    RegistryName.RUBYGEMS: "publish_ruby",
+    RegistryName.PYPI: "publish_python",
+    RegistryName.NPM: "publish_typescript",
+}
+_BUILD_JOBS = {
+    RegistryName.RUBYGEMS: "build_ruby",
+    RegistryName.PYPI: "build_python",
+    RegistryName.NPM: "build_typescript",
+}
+
+
+@dg.op(description="Writes the summary of a release from what the store holds of it.")
+def summarize(context: dg.OpExecutionContext, settings: SettingsResource) -> None:
+    """Write the summary of a release."""
+    context.log.info(write_summary(settings.start(context), {}))
+
+
+@dg.job(partitions_def=RELEASES, description="Writes the summary of a release, however its jobs ended.")
+def release_summary() -> None:
+    """Summarise a release."""
+    summarize()
+
+
+def release_jobs(manifest: Manifest) -> list[Any]:
+    """`release` and its slices, for the registries of the manifest: what `Definitions(jobs=...)` takes."""
+    registries = [registry for registry in RegistryName if manifest.of_registry(registry)]
+    publish = {registry: [asset_key(package) for package in manifest.of_registry(registry)] for registry in registries}
+    builds = {registry: dg.AssetKey(BUILD_STEPS[registry]) for registry in registries}
+    verdict = [dg.AssetKey(name) for name in ("staged_install", "release_manifest", "gate")]
+    plan, source = dg.AssetKey("release_plan"), dg.AssetKey("source_tree")
+    slices: dict[str, tuple[str, list[dg.AssetKey]]] = {
+        "release": (
+            "Everything: plans, builds, proves, and unless it is a dry run publishes a release.",
+            [plan, source, *builds.values(), *verdict, *(key for keys in publish.values() for key in keys)],
+        ),
+        "detect_and_calculate": ("Plans a release: what changed, and which versions follow.", [plan]),
+        "pre_flight_check": (
+            "Stamps the source, and packages and compiles every crate from its archive.",
+            [source, *(builds[registry] for registry in registries if registry not in _BUILD_JOBS)],
+        ),
+        **{
+            job: ("Builds what this registry takes.", [builds[registry]])
+            for registry, job in _BUILD_JOBS.items()
+            if registry in builds
+        },
+        "gate": ("Installs everything from staging, lists the files, and gives the verdict.", verdict),
+        **{
+            job: ("Uploads the stored files of a release that has the gate's go.", publish[registry])
+            for registry, job in _PUBLISH_JOBS.items()
+            if registry in publish
+        },
+    }
+    jobs = [_asset_job(name, description, keys) for name, (description, keys) in slices.items()]
+    return [*jobs, release_summary]
+
+
+def _asset_job(name: str, description: str, keys: Iterable[dg.AssetKey]) -> Any:
+    return dg.define_asset_job(name, selection=dg.AssetSelection.assets(*keys), description=description)

@@ -1,0 +1,90 @@
+"""The publish assets and their checks, made from the manifest's rows."""
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from tasker_release_pipeline.orchestration import metadata
+from tasker_release_pipeline.orchestration.assets import KINDS, OWNERS
+from tasker_release_pipeline.orchestration.partitions import RELEASES
+from tasker_release_pipeline.orchestration.resources import SettingsResource, failures_in_words
+from tasker_release_pipeline.release.endpoints import RegistryName
+from tasker_release_pipeline.release.manifest import Manifest, Package
+from tasker_release_pipeline.steps.publish import publish_package
+from tasker_release_pipeline.steps.published_install import check_name, install_from_target
+
+
+def asset_key(package: Package) -> dg.AssetKey:
+    """`crates_io/tasker-pgmq`."""
+    return dg.AssetKey(package.key.split("/"))
+
+
+def publish_assets(manifest: Manifest) -> list[dg.AssetsDefinition]:
+    """One asset for each package. A crate follows all of the phase before; the bindings follow the last phase."""
+    phases = sorted({crate.phase for crate in manifest.crates if crate.phase is not None})
+    peers = {phase: [crate for crate in manifest.crates if crate.phase == phase] for phase in phases}
+    before = dict(zip(phases[1:], phases, strict=False))
+    assets = [_publish_asset(crate, peers.get(before.get(crate.phase or 0, 0), [])) for crate in manifest.crates]
+    last = peers[phases[-1]] if phases else []
+    return assets + [_publish_asset(binding, last) for binding in manifest.bindings]
+
+
+def _publish_asset(package: Package, follows: list[Package]) -> dg.AssetsDefinition:
+    # `output_required=False`: a dry run yields nothing here, so that what was not published never looks published.
+    @dg.asset(
+        key=asset_key(package),
+        description=f"{package.name} on its registry. A dry run leaves it missing.",
+        partitions_def=RELEASES,
+        group_name="publish",
+        owners=OWNERS,
+        kinds=KINDS[package.registry],
+        deps=["gate", *(asset_key(other) for other in follows)],
+        output_required=False,
+    )
+    def publish(context: dg.AssetExecutionContext, settings: SettingsResource) -> Iterator[dg.MaterializeResult[Any]]:
+        with failures_in_words():
+            outcome = publish_package(settings.start(context), package.key)
+        if outcome is not None:
+            yield dg.MaterializeResult(
+                value=outcome,
+                metadata=metadata.of_outcome(outcome),
+                data_version=dg.DataVersion(outcome.version),
+            )
+
+    return publish
+
+
+def install_checks(manifest: Manifest) -> list[dg.AssetChecksDefinition]:
+    """One check for each registry: what was published installs from there in a clean place, and loads."""
+    with warnings.catch_warnings():
+        # Partitions of checks are a preview feature of Dagster's; without them a check's row has no release.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return [
+            _install_check(registry, manifest.of_registry(registry))
+            for registry in RegistryName
+            if manifest.of_registry(registry)
+        ]
+
+
+def _install_check(registry: RegistryName, packages: tuple[Package, ...]) -> dg.AssetChecksDefinition:
+    # The last crate stands for all: the consumer that is built depends on every one of them.
+    *others, last = packages
+
+    @dg.asset_check(  # type: ignore[arg-type]  # generators are fine, only the annotation leaves them out
+        asset=asset_key(last),
+        name=check_name(registry),
+        description="What was published installs from the registry in a clean place, loads, and reports its version.",
+        additional_deps=[asset_key(other) for other in others],
+        partitions_def=RELEASES,
+    )
+    def installs(context: dg.AssetCheckExecutionContext, settings: SettingsResource) -> Iterator[dg.AssetCheckResult]:
+        with failures_in_words():
+            result = install_from_target(settings.start(context), registry)
+        yield metadata.of_check(result)
+        if result.stops:
+            # The publish stands; it is the run that must not look green.
+            raise dg.Failure(description=result.message, allow_retries=False)
+
+    return installs

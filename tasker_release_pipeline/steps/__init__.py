@@ -1,0 +1,1 @@
+"""What each asset does, without Dagster: plan, source, builds, staged install, manifest, gate, publish."""

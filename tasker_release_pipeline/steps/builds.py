@@ -1,0 +1,46 @@
+"""The build steps: one for each registry, which makes the files of that registry's packages."""
+
+import time
+
+from tasker_release_pipeline.release.artifact import BuildResult
+from tasker_release_pipeline.release.endpoints import RegistryName
+from tasker_release_pipeline.release.plan import Plan
+from tasker_release_pipeline.steps.run import ReleaseRun
+from tasker_release_pipeline.steps.source import SourceTree, worktree
+from tasker_release_pipeline.toolchains.build import build
+
+BUILD_STEPS = {
+    RegistryName.CRATES_IO: "crate_archives",
+    RegistryName.RUBYGEMS: "gem_archive",
+    RegistryName.PYPI: "wheels",
+    RegistryName.NPM: "npm_tarball",
+}
+
+
+def build_packages(run: ReleaseRun, plan: Plan, tree: SourceTree, registry: RegistryName) -> BuildResult:
+    """Build what the plan publishes to `registry`, and keep it in the store. Raises ToolError, InputError."""
+    planned = plan.of_registry(registry)
+    if not planned:
+        run.log(f"{registry}: nothing to build, no package of it is part of this release")
+        return BuildResult(commit=tree.commit)
+    step = BUILD_STEPS[registry]
+    source = worktree(run, plan, tree)
+    out = run.scratch(f"out/{step}")
+    started = time.monotonic()
+    try:
+        artifacts = build(
+            registry,
+            [run.manifest.package(package.key) for package in planned],
+            run.manifest.registries[registry].build,
+            source=source,
+            out=out,
+            target=run.work / "target",
+            epoch=tree.epoch,
+            log=run.log,
+            logfile=run.logfile(step),
+        )
+    finally:
+        run.keep_log(step)
+    for artifact in artifacts:
+        run.store.put_artifact(out / artifact.file)
+    return BuildResult(commit=tree.commit, artifacts=artifacts, seconds=time.monotonic() - started)

@@ -1,0 +1,87 @@
+"""The gate step: everything that is known about a release, judged; and its word for later runs and processes."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from tasker_release_pipeline.registries.client import client
+from tasker_release_pipeline.registries.compare import Verdict as Found
+from tasker_release_pipeline.registries.compare import compare, conflict
+from tasker_release_pipeline.registries.credentials import VARIABLES
+from tasker_release_pipeline.release.artifact import ReleaseManifest, digest_of
+from tasker_release_pipeline.release.errors import ReleaseError
+from tasker_release_pipeline.release.gate import CheckResult, Gate, Verdict, judge
+from tasker_release_pipeline.release.plan import Finding, PackagePlan, Plan, Severity
+from tasker_release_pipeline.release.settings import Mode, OnDuplicate
+from tasker_release_pipeline.steps.registry_sets import RegistrySet, target
+from tasker_release_pipeline.steps.release_manifest import COMPLETE
+from tasker_release_pipeline.steps.run import ReleaseRun
+from tasker_release_pipeline.steps.staged_install import LOADS
+
+VERDICT = ("gate", "go")
+
+
+def give_verdict(run: ReleaseRun, plan: Plan, manifest: ReleaseManifest) -> tuple[Gate, CheckResult]:
+    """Judge the release; the check passes with a go."""
+    files = digest_of(manifest.artifacts)
+    findings = list(plan.findings)
+    with target(run) as registries:
+        findings += _no_token(run, plan, registries)
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            wanted = [package for package in plan.packages if package.publish]
+            for found in pool.map(lambda package: list(_already_there(run, package, manifest, registries)), wanted):
+                findings += found
+    gate = judge(manifest, run.mode, run.store.checks(), {LOADS: files, COMPLETE: files}, tuple(findings))
+    against = [finding.message for finding in gate.findings if finding.severity is Severity.ERROR]
+    asset, name = VERDICT
+    check = CheckResult(
+        asset=asset,
+        name=name,
+        passed=gate.verdict is Verdict.GO,
+        subject=manifest.digest,
+        message="; ".join(against) or f"{len(manifest.artifacts)} files may be uploaded ({run.mode})",
+        evidence={finding.message: finding.severity for finding in gate.findings},
+    )
+    run.store.write_check(check)
+    return gate, check
+
+
+def admit(run: ReleaseRun) -> tuple[Plan, ReleaseManifest]:
+    """The plan and the files that may be uploaded now. Raises GateError, or InputError where the store lacks them."""
+    way_out = "run the jobs up to `gate` (or `release`) for this release first"
+    plan = run.store.demand("plan.json", Plan, way_out)
+    manifest = run.store.demand("manifest.json", ReleaseManifest, way_out)
+    run.store.demand("gate.json", Gate, way_out).admit(manifest, run.mode)
+    return plan, manifest
+
+
+def _no_token(run: ReleaseRun, plan: Plan, registries: RegistrySet) -> Iterator[Finding]:
+    # Without a token PyPI's and npm's clients try trusted publishing; the other two have none yet.
+    if run.mode is not Mode.LIVE:
+        return
+    for registry in VARIABLES:
+        if plan.of_registry(registry) and registries.credentials.token(registry) is None:
+            message = f"{registry}: no token; set {VARIABLES[registry]} in the environment"
+            yield Finding(severity=Severity.ERROR, message=message)
+
+
+def _already_there(
+    run: ReleaseRun, package: PackagePlan, manifest: ReleaseManifest, registries: RegistrySet
+) -> Iterator[Finding]:
+    artifacts = manifest.of_package(package.key)
+    try:
+        holdings = client(package.registry, registries.endpoints).holdings(package.name)
+    except ReleaseError as error:
+        unknown = Severity.WARNING if run.settings.dry_run else Severity.ERROR
+        yield Finding(severity=unknown, message=f"{package.key}: unknown what is published: {error}")
+        return
+    found = compare(artifacts, holdings, package.version, package.registry)
+    if found.verdict is Found.CONFLICT:
+        taken = conflict(package.registry, package.name, package.version, found.conflicts, {})
+        yield Finding(severity=Severity.ERROR, message=str(taken))
+    elif found.verdict is Found.SAME and run.settings.on_duplicate is not OnDuplicate.SKIP:
+        fails = run.settings.on_duplicate is OnDuplicate.FAIL
+        yield Finding(
+            severity=Severity.ERROR if fails else Severity.WARNING,
+            message=f"{package.key} {package.version}: is published already, with the same content"
+            + ("; on_duplicate is fail: set skip or warn to go on" if fails else ""),
+        )

@@ -1,0 +1,126 @@
+"""The plan step: compare the source with what the registries hold."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from semver import Version
+
+from tasker_release_pipeline.registries.client import client
+from tasker_release_pipeline.release.bases import from_ref, last_published
+from tasker_release_pipeline.release.changes import Changes, classify
+from tasker_release_pipeline.release.decisions import Facts, Published
+from tasker_release_pipeline.release.endpoints import Endpoints
+from tasker_release_pipeline.release.errors import InputError, RegistryError, UnavailableError
+from tasker_release_pipeline.release.manifest import Package
+from tasker_release_pipeline.release.outcome import OutcomeKind
+from tasker_release_pipeline.release.plan import Finding, Plan, Severity, make_plan
+from tasker_release_pipeline.release.settings import Mode
+from tasker_release_pipeline.release.stamping import Tree, disagreements, tree_versions
+from tasker_release_pipeline.release.versions import legible
+from tasker_release_pipeline.steps.registry_sets import target
+from tasker_release_pipeline.steps.run import ReleaseRun
+
+
+def plan_release(run: ReleaseRun) -> Plan:
+    """Make the plan of a release, and remember its settings.
+
+    Once something of a release is published its plan stands: run again, the same plan is continued. Raises InputError.
+    """
+    standing = _standing(run)
+    plan = standing.model_copy(update={"settings": run.settings}) if standing else _fresh(run)
+    run.store.write("settings.json", run.settings)
+    return plan
+
+
+def _standing(run: ReleaseRun) -> Plan | None:
+    plan = run.store.read("plan.json", Plan)
+    outcomes = [run.store.outcome(key) for key in run.manifest.keys]
+    out = [o.package for o in outcomes if o is not None and o.kind is OutcomeKind.PUBLISHED]
+    if plan is None or not out:
+        return None
+    for what, then, now in (
+        ("commit", plan.commit, run.commit),
+        ("manifest", plan.manifest_digest, run.manifest.digest),
+        ("registries", plan.settings.registries, run.settings.registries),
+    ):
+        if then != now:
+            raise InputError(
+                f"release {run.release}: {', '.join(out)} of it were published from {what} {then[:12]}, this is "
+                f"{now[:12]}; finish the release as it was planned, or start another under a new tag"
+            )
+    run.log(f"continuing the plan of {run.release}: {', '.join(out)} published so far")
+    return plan
+
+
+def _fresh(run: ReleaseRun) -> Plan:
+    commit = run.commit
+    with target(run) as registries:
+        published, unreachable = _ask(run, registries.endpoints)
+    tree = Tree.of(run.checkout, commit)
+    versions = tree_versions(tree.read, run.manifest, commit[:12])
+    plan = make_plan(
+        run.manifest,
+        run.settings,
+        release=run.release,
+        commit=commit,
+        facts=_facts(run, commit, versions, published),
+        unreachable=unreachable,
+    )
+    if run.mode is Mode.LIVE and (wrong := disagreements(tree, run.manifest, plan.versions)):
+        message = (
+            f"{commit[:12]} is not prepared ({'; '.join(wrong)}): a live release publishes the tagged commit itself; "
+            "write these versions in a commit, and tag that"
+        )
+        findings = (*plan.findings, Finding(severity=Severity.ERROR, message=message))
+        plan = plan.model_copy(update={"findings": findings})
+    return plan
+
+
+def _ask(run: ReleaseRun, endpoints: Endpoints) -> tuple[dict[str, tuple[Version, ...] | None], dict[str, str]]:
+    def versions(package: Package) -> tuple[Version, ...] | Exception:
+        try:
+            held = client(package.registry, endpoints).holdings(package.name)
+        except (UnavailableError, RegistryError) as error:
+            return error
+        return tuple(legible(held.versions, package.registry))
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        packages = map(run.manifest.package, run.manifest.keys)
+        answers = dict(zip(run.manifest.keys, pool.map(versions, packages), strict=True))
+    unreachable = {key: str(answer) for key, answer in answers.items() if isinstance(answer, Exception)}
+    for key, answer in answers.items():
+        held = answer if isinstance(answer, tuple) else None
+        run.log(f"{key}: " + ("unknown" if held is None else ", ".join(map(str, held[-3:])) or "nothing published"))
+    return {key: None if isinstance(a, Exception) else a for key, a in answers.items()}, unreachable
+
+
+def _facts(
+    run: ReleaseRun,
+    commit: str,
+    versions: Mapping[str, Version],
+    published: Mapping[str, tuple[Version, ...] | None],
+) -> dict[str, Facts]:
+    checkout, manifest = run.checkout, run.manifest
+    tags = checkout.tags()
+    named = from_ref(checkout, run.settings.from_ref, commit) if run.settings.from_ref else None
+    changes: dict[str | None, Changes] = {}
+    at_base: dict[str | None, Mapping[str, Version]] = {None: {}}
+    facts = {}
+    for component in manifest.components:
+        held = Published(packages={p.key: published[p.key] for p in manifest.of_component(component)})
+        base = named or last_published(checkout, commit, component, held.latest, asked=held.asked, tags=tags)
+        # Components often share a base; each base is looked at once.
+        if base.commit not in changes:
+            changes[base.commit] = classify(checkout.changed_paths(base.commit, commit), manifest)
+        if base.commit not in at_base and base.commit is not None:
+            read = partial(checkout.show, base.commit)
+            at_base[base.commit] = tree_versions(read, manifest, base.ref, partial=True)
+        facts[component] = Facts(
+            tree=versions[component],
+            base=base,
+            at_base=at_base[base.commit].get(component),
+            published=held,
+            changes=changes[base.commit],
+        )
+    return facts

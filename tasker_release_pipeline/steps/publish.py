@@ -1,0 +1,78 @@
+"""The publish step: one package of a release that has the gate's go, onto its registry."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from tasker_release_pipeline.registries.publish import PublishStatus
+from tasker_release_pipeline.release.errors import (
+    ConflictError,
+    GateError,
+    NotVisibleError,
+    ReleaseError,
+    UnavailableError,
+)
+from tasker_release_pipeline.release.outcome import Outcome, OutcomeKind
+from tasker_release_pipeline.release.plan import PackagePlan, Plan
+from tasker_release_pipeline.steps.gate import admit
+from tasker_release_pipeline.steps.registry_sets import target
+from tasker_release_pipeline.steps.run import ReleaseRun
+from tasker_release_pipeline.steps.source import SourceTree
+from tasker_release_pipeline.steps.uploads import upload_package
+
+_KINDS = {
+    ConflictError: OutcomeKind.CONFLICT,
+    NotVisibleError: OutcomeKind.UPLOADED_NOT_VISIBLE,
+    UnavailableError: OutcomeKind.UNKNOWN,
+    GateError: OutcomeKind.NOT_ATTEMPTED,
+}
+
+
+def publish_package(run: ReleaseRun, key: str) -> Outcome | None:
+    """Publish one package; None in a dry run, which uploads nothing.
+
+    A failure's outcome is kept in the store before its error is raised: ReleaseError, of the kind that happened.
+    """
+    if run.settings.dry_run:
+        run.log(f"{key}: dry run, nothing is uploaded")
+        return None
+    plan = run.store.demand("plan.json", Plan, "run `detect_and_calculate` (or `release`) for this release first")
+    package = plan.package(key)
+    if not package.publish:
+        return _outcome(run, package, OutcomeKind.UNCHANGED, detail="; ".join(package.reasons))
+    log = f"publish_{key.replace('/', '_')}"
+    try:
+        plan, manifest = admit(run)
+        artifacts = manifest.of_package(key)
+        tree = run.store.demand("source.json", SourceTree, "run `pre_flight_check` for this release first")
+        with target(run) as registries:
+            scratch = run.scratch(log)
+            done = upload_package(run, package, artifacts, registries, plan=plan, tree=tree, scratch=scratch, log=log)
+    except ReleaseError as error:
+        kind = _KINDS.get(type(error), OutcomeKind.FAILED)
+        run.store.write_outcome(_outcome(run, package, kind, detail=str(error)))
+        raise
+    finally:
+        run.keep_log(log)
+    return _outcome(
+        run,
+        package,
+        OutcomeKind.PUBLISHED if done.status is PublishStatus.PUBLISHED else OutcomeKind.ALREADY_PUBLISHED,
+        files=artifacts,
+        page=done.page,
+        seconds_upload=done.seconds_upload,
+        seconds_propagation=done.seconds_propagation,
+    )
+
+
+def _outcome(run: ReleaseRun, package: PackagePlan, kind: OutcomeKind, **rest: Any) -> Outcome:
+    return Outcome(
+        package=package.key,
+        kind=kind,
+        version=package.version,
+        registry=package.registry,
+        mode=run.mode,
+        run=run.run,
+        attempt=run.attempt,
+        at=datetime.now(UTC),
+        **rest,
+    )

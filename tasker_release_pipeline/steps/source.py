@@ -1,0 +1,79 @@
+"""The source step: the released commit with the plan's versions written in, in a worktree of its own."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from tasker_release_pipeline.release.errors import InputError
+from tasker_release_pipeline.release.git import GitError, git
+from tasker_release_pipeline.release.plan import Plan
+from tasker_release_pipeline.release.settings import Mode
+from tasker_release_pipeline.release.stamping import stamp
+from tasker_release_pipeline.steps.run import ReleaseRun
+from tasker_release_pipeline.toolchains.cargo_metadata import check_manifest, metadata
+
+
+class SourceTree(BaseModel):
+    """The stamped source. `changed`: the files that stamping wrote; `epoch`: the commit's time, in Unix seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    commit: str
+    changed: tuple[str, ...]
+    epoch: int
+
+
+def stamp_source(run: ReleaseRun, plan: Plan) -> SourceTree:
+    """Stamp the source, and check the manifest against it. Raises InputError."""
+    with _locked(run):
+        stamped = stamp(run.checkout, plan.commit, _folder(run), run.manifest, plan.versions)
+    if stamped.changed and run.mode is Mode.LIVE:
+        raise InputError(
+            f"{plan.commit[:12]} is not prepared: {', '.join(stamped.changed)} would have to change, and a live "
+            "release publishes the tagged commit itself; write the versions in a commit, and tag that"
+        )
+    if problems := check_manifest(run.manifest, metadata(stamped.path)):
+        raise InputError(f"manifest {run.settings.manifest}: " + "; ".join(problems))
+    for path in stamped.changed:
+        run.log(f"stamped {path}")
+    epoch = int(git(stamped.path, "log", "-1", "--format=%ct"))
+    return SourceTree(commit=stamped.commit, changed=stamped.changed, epoch=epoch)
+
+
+def worktree(run: ReleaseRun, plan: Plan, tree: SourceTree) -> Path:
+    """The folder that holds the stamped source; made again where it is gone or was changed. Raises InputError."""
+    folder = _folder(run)
+    with _locked(run):
+        if _is_at(folder, tree.commit):
+            return folder
+        stamped = stamp(run.checkout, plan.commit, folder, run.manifest, plan.versions)
+    if stamped.commit != tree.commit:
+        raise InputError(
+            f"source {run.checkout.path}: stamping gives {stamped.commit[:12]} where the release was built from "
+            f"{tree.commit[:12]}; another version of the pipeline made it: run `source_tree` and the builds again"
+        )
+    return stamped.path
+
+
+def _folder(run: ReleaseRun) -> Path:
+    return run.work / "source"
+
+
+def _is_at(folder: Path, commit: str) -> bool:
+    try:
+        at = git(folder, "rev-parse", "HEAD").strip() if (folder / ".git").exists() else ""
+        return at == commit and not git(folder, "status", "--porcelain")
+    except GitError:
+        return False
+
+
+@contextmanager
+def _locked(run: ReleaseRun) -> Iterator[None]:
+    # Builds run beside each other in processes of their own; one of them makes the worktree, the others wait.
+    run.work.mkdir(parents=True, exist_ok=True)
+    with open(run.work / "source.lock", "wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

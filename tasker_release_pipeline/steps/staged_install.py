@@ -1,0 +1,149 @@
+"""Staging: everything is uploaded to throw-away registries with the real clients, and installed from there."""
+
+import json
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from pydantic import BaseModel, ConfigDict
+
+from tasker_release_pipeline.loopback.seed import seed_crate
+from tasker_release_pipeline.registries import http
+from tasker_release_pipeline.registries.client import client
+from tasker_release_pipeline.registries.compare import files_of, same_version
+from tasker_release_pipeline.registries.crates_io import index_path
+from tasker_release_pipeline.release.artifact import Artifact, BuildResult, digest_of
+from tasker_release_pipeline.release.endpoints import Endpoints, RegistryName
+from tasker_release_pipeline.release.errors import InputError, ReleaseError
+from tasker_release_pipeline.release.gate import CheckResult
+from tasker_release_pipeline.release.plan import PackagePlan, Plan
+from tasker_release_pipeline.steps.registry_sets import RegistrySet, staging, target
+from tasker_release_pipeline.steps.run import ReleaseRun
+from tasker_release_pipeline.steps.source import SourceTree
+from tasker_release_pipeline.steps.uploads import upload_package
+from tasker_release_pipeline.toolchains.clean_install import install
+
+LOADS = ("staged_install", "installs_and_loads")
+
+
+class StagedInstall(BaseModel):
+    """What the installed packages say. `files`: digest of the set of files that were installed.
+
+    `reported`: by package the version that it reports once loaded. `problems`: by package what went wrong.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    files: str
+    reported: dict[str, str]
+    problems: dict[str, str]
+    seconds: float
+
+
+def install_from_staging(
+    run: ReleaseRun, plan: Plan, tree: SourceTree, builds: Iterable[BuildResult]
+) -> tuple[StagedInstall, CheckResult]:
+    """Upload what was built to staging and install it from there; the check says whether every package loads."""
+    artifacts = tuple(artifact for result in builds for artifact in result.artifacts)
+    started = time.monotonic()
+    reported: dict[str, str] = {}
+    problems: dict[str, str] = {}
+    if plan.publishes:
+        with staging(run) as stage:
+            problems = _fill(run, plan, tree, artifacts, stage)
+            if not problems:
+                reported, problems = install_all(run, plan, stage.endpoints, "staged")
+    installed = StagedInstall(
+        files=digest_of(artifacts), reported=reported, problems=problems, seconds=time.monotonic() - started
+    )
+    asset, name = LOADS
+    check = CheckResult(
+        asset=asset,
+        name=name,
+        passed=not problems,
+        subject=installed.files,
+        message="; ".join(f"{key}: {said}" for key, said in problems.items()) or "every package installs and loads",
+        evidence=reported,
+    )
+    run.store.write_check(check)
+    return installed, check
+
+
+def install_all(
+    run: ReleaseRun, plan: Plan, endpoints: Endpoints, name: str, registries: Iterable[RegistryName] = RegistryName
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Install what the plan publishes to `registries` from `endpoints`, side by side.
+
+    Gives the versions that the packages report, and what went wrong, by package. `name` is for the log files.
+    """
+
+    def install_one(registry: RegistryName) -> dict[str, str]:
+        log = f"{name}_{registry}"
+        try:
+            return install(
+                registry,
+                [(run.manifest.package(package.key), package.version) for package in plan.of_registry(registry)],
+                endpoints=endpoints,
+                scratch=run.scratch(f"install/{log}"),
+                seconds=run.manifest.registries[registry].install_seconds,
+                log=run.log,
+                logfile=run.logfile(log),
+                env=run.manifest.registries[registry].install_env,
+            )
+        finally:
+            run.keep_log(log)
+
+    reported: dict[str, str] = {}
+    problems: dict[str, str] = {}
+    wanted = [registry for registry in registries if plan.of_registry(registry)]
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        for registry, future in [(registry, pool.submit(install_one, registry)) for registry in wanted]:
+            try:
+                reported.update(future.result())
+            except ReleaseError as error:
+                problems[registry] = str(error)
+    for key, version in reported.items():
+        package = plan.package(key)
+        if not same_version(package.registry, version, package.version):
+            problems[key] = f"reports version {version} once loaded, the plan has {package.version}"
+    return reported, problems
+
+
+def _fill(
+    run: ReleaseRun, plan: Plan, tree: SourceTree, artifacts: tuple[Artifact, ...], stage: RegistrySet
+) -> dict[str, str]:
+    """Upload everything to staging, in publishing order. The first failure ends it, and is given by package."""
+    scratch = run.scratch("stage")
+    log = "staged_uploads"
+    package: PackagePlan | None = None
+    try:
+        _seed_unchanged_crates(run, plan, stage)
+        for package in plan.packages:
+            if package.publish:
+                files = tuple(artifact for artifact in artifacts if artifact.package == package.key)
+                upload_package(run, package, files, stage, plan=plan, tree=tree, scratch=scratch, log=log)
+    except ReleaseError as error:
+        return {package.key if package else "crates": str(error)}
+    finally:
+        run.keep_log(log)
+    return {}
+
+
+def _seed_unchanged_crates(run: ReleaseRun, plan: Plan, stage: RegistrySet) -> None:
+    """Copy the crates that this release leaves alone from the target: the gem compiles against them when installed."""
+    crates = [p for p in plan.packages if p.registry is RegistryName.CRATES_IO and not p.publish]
+    if not crates or not plan.of_registry(RegistryName.RUBYGEMS):
+        return
+    with target(run) as goal:
+        crates_io = client(RegistryName.CRATES_IO, goal.endpoints)
+        for crate in crates:
+            files = files_of(crates_io.holdings(crate.name), crate.version, RegistryName.CRATES_IO)
+            index = http.get(f"{goal.endpoints.cargo_index}/{index_path(crate.name)}")
+            lines = [json.loads(line) for line in index.text.splitlines()] if index is not None else []
+            line = next((line for line in lines if line["vers"] == crate.version), None)
+            if not files or line is None or stage.root is None:
+                raise InputError(
+                    f"{crate.key} {crate.version}: not on its registry, though this release leaves it unchanged; "
+                    "the gem could not compile against it: release the crates as well (an older from_ref)"
+                )
+            seed_crate(stage.root, line, crates_io.fetch(files[0]))
