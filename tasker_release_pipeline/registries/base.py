@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 
 from tasker_release_pipeline.registries import http
 from tasker_release_pipeline.registries.compare import Difference, conflict, files_of, identity, stated
+from tasker_release_pipeline.registries.credentials import Credentials
 from tasker_release_pipeline.registries.endpoints import TITLES, is_live
-from tasker_release_pipeline.registries.model import Credentials, Holdings, RegistryFile, Upload
+from tasker_release_pipeline.registries.model import Holdings, RegistryFile, Upload
 from tasker_release_pipeline.release.endpoints import Endpoints, RegistryName
 from tasker_release_pipeline.release.errors import NotVisibleError, RegistryError, UnavailableError
 

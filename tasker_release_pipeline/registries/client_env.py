@@ -1,20 +1,23 @@
 """What the registries' own clients need in their environment beside what every tool gets."""
 
 import os
+from pathlib import Path
 
 from tasker_release_pipeline.registries.endpoints import is_live, is_loopback
 from tasker_release_pipeline.release.endpoints import Endpoints
+from tasker_release_pipeline.toolchains.tools import search_path
 
 ID_TOKEN = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"  # noqa: S105 - a variable's name
 
 
-def loopback_env(url: str) -> dict[str, str]:
-    """That no proxy is asked for `url`, where it is on loopback; nothing for other addresses."""
+def client_env(url: str, home: Path) -> dict[str, str]:
+    """Where the clients are found, a home without anyone's logins, and that no proxy is asked for loopback's `url`."""
+    env = {"PATH": search_path(), "HOME": str(home)}
     if not is_loopback(url):
-        return {}
+        return env
     before = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
     exempt = ",".join([*([before] if before else []), "127.0.0.1", "localhost"])
-    return {"no_proxy": exempt, "NO_PROXY": exempt}
+    return {**env, "no_proxy": exempt, "NO_PROXY": exempt}
 
 
 def github_env(endpoints: Endpoints) -> dict[str, str]:

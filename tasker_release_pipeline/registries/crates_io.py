@@ -2,14 +2,15 @@
 
 import json
 import os
+from functools import cached_property
 from pathlib import Path
-from urllib.parse import quote
 
 from tasker_release_pipeline.registries import http
 from tasker_release_pipeline.registries.base import BaseClient, sha256
-from tasker_release_pipeline.registries.client_env import loopback_env
+from tasker_release_pipeline.registries.client_env import client_env
+from tasker_release_pipeline.registries.credentials import Credentials
 from tasker_release_pipeline.registries.endpoints import with_slash
-from tasker_release_pipeline.registries.model import Credentials, Holdings, RegistryFile, Upload
+from tasker_release_pipeline.registries.model import Holdings, RegistryFile, Upload
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import ConflictError, InputError
 from tasker_release_pipeline.toolchains.runner import run
@@ -36,7 +37,7 @@ class CratesIoClient(BaseClient):
                     version=line["vers"],
                     file=f"{line['name']}-{line['vers']}.crate",
                     sha256=line["cksum"],
-                    url=f"{self.endpoints.cargo_api}/api/v1/crates/{line['name']}/{quote(line['vers'])}/download",
+                    url=self._download(line["name"], line["vers"], line["cksum"]),
                     yanked=line.get("yanked", False),
                 )
                 for line in lines
@@ -79,6 +80,24 @@ class CratesIoClient(BaseClient):
             if command == "package":
                 _same_bytes(upload, upload.target_dir / "package" / f"{upload.name}-{upload.version}.crate")
 
+    def _download(self, name: str, version: str, sha256_hex: str) -> str:
+        """Where an archive is; the index tells it, as cargo's reference describes."""
+        prefix = index_path(name).rpartition("/")[0]
+        markers = {"crate": name, "version": version, "sha256-checksum": sha256_hex, "lowerprefix": prefix}
+        url = self._template
+        for marker, value in markers.items():
+            url = url.replace(f"{{{marker}}}", value)
+        return url
+
+    @cached_property
+    def _template(self) -> str:
+        url = f"{self.endpoints.cargo_index}/config.json"
+        try:
+            template = str(http.get_json(url)["dl"])
+        except (KeyError, TypeError) as error:
+            raise http.malformed(url, error) from None
+        return template if "{" in template else template + "/{crate}/{version}/download"
+
     def _cargo(self, upload: Upload, credentials: Credentials) -> tuple[list[str], dict[str, str]]:
         """Settings as arguments, and the environment: a home of its own, without anyone's logins or mirrors."""
         credentials.needed(self.registry)
@@ -86,7 +105,12 @@ class CratesIoClient(BaseClient):
         home.mkdir(parents=True, exist_ok=True)
         # rustup's cargo finds its toolchains beside the usual home, which CARGO_HOME would move.
         rustup = os.environ.get("RUSTUP_HOME", str(Path.home() / ".rustup"))
-        env = {"CARGO_HOME": str(home), "RUSTUP_HOME": rustup, "CARGO_TERM_COLOR": "never"}
+        env = {
+            **client_env(self.endpoints.cargo_index, home),
+            "CARGO_HOME": str(home),
+            "RUSTUP_HOME": rustup,
+            "CARGO_TERM_COLOR": "never",
+        }
         if self.live:
             return [], env
         index = f"sparse+{with_slash(self.endpoints.cargo_index)}"
@@ -94,7 +118,7 @@ class CratesIoClient(BaseClient):
             *("--config", f'registries.{STAND_IN}.index="{index}"'),
             *("--config", f'source.crates-io.replace-with="{STAND_IN}"'),
         ]
-        return settings, {**env, **loopback_env(self.endpoints.cargo_index)}
+        return settings, env
 
     def _token(self, credentials: Credentials) -> dict[str, str]:
         name = "CARGO_REGISTRY_TOKEN" if self.live else f"CARGO_REGISTRIES_{STAND_IN.upper()}_TOKEN"

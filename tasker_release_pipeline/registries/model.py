@@ -1,14 +1,14 @@
 """What a registry holds, what an upload needs, and what every registry's client offers."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from tasker_release_pipeline.registries.credentials import Credentials
 from tasker_release_pipeline.release.endpoints import Endpoints, RegistryName
-from tasker_release_pipeline.release.errors import InputError
 
 
 class RegistryFile(BaseModel):
@@ -41,37 +41,6 @@ class Holdings(BaseModel):
     versions: tuple[str, ...] = ()
     files: tuple[RegistryFile, ...] = ()
     tags: dict[str, str] = {}
-
-
-TOKEN_VARIABLES = {
-    RegistryName.CRATES_IO: "CARGO_REGISTRY_TOKEN",
-    RegistryName.RUBYGEMS: "GEM_HOST_API_KEY",
-    RegistryName.PYPI: "UV_PUBLISH_TOKEN",
-    RegistryName.NPM: "NPM_TOKEN",
-}
-"""The environment variables that the registries' own clients read a token from."""
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """A token for each registry that one is known for; shown nowhere."""
-
-    tokens: Mapping[RegistryName, str] = field(default_factory=dict, repr=False)
-
-    def token(self, registry: RegistryName) -> str | None:
-        """The registry's token. Without one PyPI's and npm's clients try trusted publishing."""
-        return self.tokens.get(registry) or None
-
-    def needed(self, registry: RegistryName) -> str:
-        """The registry's token. Raises InputError where there is none."""
-        if token := self.token(registry):
-            return token
-        raise InputError(f"no token for {registry}: set {TOKEN_VARIABLES[registry]} in the environment")
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """All tokens, to be redacted."""
-        return tuple(token for token in self.tokens.values() if token)
 
 
 def _no_log(_: str) -> None:

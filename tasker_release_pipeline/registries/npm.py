@@ -6,9 +6,10 @@ from urllib.parse import quote, urlsplit
 
 from tasker_release_pipeline.registries import http
 from tasker_release_pipeline.registries.base import BaseClient
-from tasker_release_pipeline.registries.client_env import ID_TOKEN, github_env, in_live_github_job, loopback_env
+from tasker_release_pipeline.registries.client_env import ID_TOKEN, client_env, github_env, in_live_github_job
+from tasker_release_pipeline.registries.credentials import Credentials
 from tasker_release_pipeline.registries.endpoints import with_slash
-from tasker_release_pipeline.registries.model import Credentials, Holdings, RegistryFile, Upload
+from tasker_release_pipeline.registries.model import Holdings, RegistryFile, Upload
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import InputError
 from tasker_release_pipeline.toolchains.runner import run
@@ -62,12 +63,11 @@ class NpmClient(BaseClient):
         (home / "npmrc").write_text(login)
         github = github_env(self.endpoints)
         env = {
-            "HOME": str(home),
+            **client_env(self.endpoints.npm, home),
             "NPM_CONFIG_USERCONFIG": str(home / "npmrc"),
             "NPM_CONFIG_GLOBALCONFIG": str(home / "no-global-npmrc"),
             "NPM_CONFIG_CACHE": str(home / "cache"),
             "NPM_CONFIG_UPDATE_NOTIFIER": "false",
-            **loopback_env(self.endpoints.npm),
             **github,
             **({"NPM_TOKEN": token} if token else {}),
         }

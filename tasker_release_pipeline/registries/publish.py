@@ -8,8 +8,9 @@ from pathlib import Path
 
 from tasker_release_pipeline.registries.base import sha256
 from tasker_release_pipeline.registries.compare import Comparison, Verdict, compare, conflict, digest
+from tasker_release_pipeline.registries.credentials import Credentials
 from tasker_release_pipeline.registries.endpoints import TITLES
-from tasker_release_pipeline.registries.model import Credentials, Holdings, RegistryClient, Upload
+from tasker_release_pipeline.registries.model import Holdings, RegistryClient, Upload
 from tasker_release_pipeline.release.artifact import Artifact
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import (

@@ -1,8 +1,6 @@
 """PyPI: the simple index, as JSON or HTML, and `uv publish`."""
 
-import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urljoin
 
@@ -17,9 +15,10 @@ from packaging.version import InvalidVersion
 
 from tasker_release_pipeline.registries import http
 from tasker_release_pipeline.registries.base import BaseClient
-from tasker_release_pipeline.registries.client_env import ID_TOKEN, github_env, loopback_env
+from tasker_release_pipeline.registries.client_env import ID_TOKEN, client_env, github_env
+from tasker_release_pipeline.registries.credentials import Credentials
 from tasker_release_pipeline.registries.endpoints import with_slash
-from tasker_release_pipeline.registries.model import Credentials, Holdings, RegistryFile, Upload
+from tasker_release_pipeline.registries.model import Holdings, RegistryFile, Upload
 from tasker_release_pipeline.registries.simple_page import links
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.toolchains.runner import run
@@ -71,18 +70,17 @@ class PyPIClient(BaseClient):
         token = credentials.token(self.registry)
         trusted = github_env(self.endpoints) if token is None else {}
         env = {
-            "HOME": str(home),
+            **client_env(self.endpoints.pypi_upload, home),
             "UV_CACHE_DIR": str(home / "cache"),
             "UV_NO_CONFIG": "1",
             "UV_KEYRING_PROVIDER": "disabled",
             "UV_HTTP_RETRIES": "0",
-            **loopback_env(self.endpoints.pypi_upload),
             **trusted,
             **({"UV_PUBLISH_TOKEN": token} if token else {}),
         }
         run(
             [
-                *(_uv(), "publish", "--publish-url", with_slash(self.endpoints.pypi_upload)),
+                *("uv", "publish", "--publish-url", with_slash(self.endpoints.pypi_upload)),
                 *("--trusted-publishing", "never" if token else "always"),
                 *(str(file.absolute()) for file in upload.files),
             ],
@@ -128,9 +126,3 @@ def _file(file: str, url: str, sha256: str | None, yanked: bool) -> RegistryFile
     except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
         return None
     return RegistryFile(version=version, file=file, sha256=sha256, url=url, yanked=yanked)
-
-
-def _uv() -> str:
-    """The uv that was installed with this package, else the one on PATH."""
-    beside = Path(sys.executable).with_name("uv")
-    return str(beside) if beside.exists() else "uv"

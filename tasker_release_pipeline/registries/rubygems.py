@@ -4,9 +4,10 @@ from urllib.parse import quote
 
 from tasker_release_pipeline.registries import http
 from tasker_release_pipeline.registries.base import BaseClient
-from tasker_release_pipeline.registries.client_env import loopback_env
+from tasker_release_pipeline.registries.client_env import client_env
+from tasker_release_pipeline.registries.credentials import Credentials
 from tasker_release_pipeline.registries.endpoints import LIVE
-from tasker_release_pipeline.registries.model import Credentials, Holdings, RegistryFile, Upload
+from tasker_release_pipeline.registries.model import Holdings, RegistryFile, Upload
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.toolchains.runner import run
 
@@ -55,9 +56,8 @@ class RubyGemsClient(BaseClient):
         home = upload.scratch / "gem-home"
         home.mkdir(parents=True, exist_ok=True)
         env = {
-            "HOME": str(home),
+            **client_env(self.endpoints.rubygems, home),
             "GEM_HOST_API_KEY": credentials.needed(self.registry),
-            **loopback_env(self.endpoints.rubygems),
         }
         if not self.live:
             (home / f"{_HOOK}.rb").write_text(_HOOK_TEXT)
