@@ -1,6 +1,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from semver import Version
 
 from tasker_release_pipeline.release.errors import InputError
 from tasker_release_pipeline.release.git import Checkout
-from tasker_release_pipeline.release.manifest import Manifest
+from tasker_release_pipeline.release.lockfiles import cargo_entries
+from tasker_release_pipeline.release.manifest import Manifest, load
 from tasker_release_pipeline.release.stamping import Tree, disagreements, rewrites, stamp, tree_versions
 
 VERSIONS = {"core": Version(0, 1, 1), "ruby": Version(0, 1, 1), "python": Version(0, 1, 1), "npm": Version(0, 1, 0)}
@@ -115,6 +117,9 @@ def a_manifest(**components: list[dict[str, str]]) -> Manifest:
 
 
 MANIFEST = a_manifest()
+
+# The tools' own environment, before the fixture below takes HOME away: cargo's toolchain and downloads lie there.
+TOOLS = {**os.environ, "BUNDLE_FROZEN": "true"}
 
 
 def run(folder: Path, *arguments: str) -> str:
@@ -257,7 +262,9 @@ def test_hooks_signing_and_the_users_configuration_count_for_nothing(
         f"[core]\n\thooksPath = {hooks}\n\tautocrlf = true\n\texcludesFile = {tmp_path}/excluded\n"
         "[commit]\n\tgpgSign = true\n[gpg]\n\tprogram = /bin/false\n[user]\n\tname = X\n\tsigningKey = none\n"
         "[log]\n\tshowSignature = true\n[i18n]\n\tcommitEncoding = latin1\n"
+        '[filter "hostile"]\n\tclean = cat /dev/null\n\tsmudge = cat /dev/null\n'
     )
+    (source.path / ".git/info/attributes").write_text("* filter=hostile\n")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(hostile))
     monkeypatch.setenv("GIT_AUTHOR_NAME", "X")
     monkeypatch.setenv("GIT_COMMITTER_DATE", "2001-01-01T00:00:00Z")
@@ -397,8 +404,8 @@ def test_the_checkout_is_no_place_for_the_worktree_but_a_folder_that_it_ignores_
     for folder in (source.path, source.path / "inside", source.path / "crates"):
         with pytest.raises(InputError, match="lies in the checkout"):
             stamp(source, source.head, folder, MANIFEST, VERSIONS)
-    stamp(source, source.head, source.path / "target/release-tree", MANIFEST, VERSIONS)
-    assert (source.path / "target/release-tree/VERSION").read_text() == "0.1.1\n"
+    stamp(source, source.head, source.path / "target", MANIFEST, VERSIONS)
+    assert (source.path / "target/VERSION").read_text() == "0.1.1\n"
     assert is_clean(source.path)
 
 
@@ -498,3 +505,41 @@ def test_the_stamped_cargo_files_are_still_toml(source: Checkout) -> None:
     for path, text in rewrites(Tree.of(source, "HEAD"), MANIFEST, VERSIONS).items():
         if path.endswith(("Cargo.toml", "Cargo.lock", "uv.lock")):
             tomllib.loads(text)
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Checkout:
+    script = Path(__file__).parents[2] / "examples/repository.py"
+    subprocess.run([sys.executable, script, tmp_path / "example"], check=True, capture_output=True)
+    return Checkout.at(tmp_path / "example")
+
+
+def test_no_version_of_the_example_workspace_is_left_behind_by_the_packaged_manifest(
+    example: Checkout, worktree: Path
+) -> None:
+    manifest = load("tasker")
+    versions = dict.fromkeys(manifest.components, Version(7, 6, 5))
+    stamped = stamp(example, "HEAD", worktree, manifest, versions)
+    assert disagreements(Tree.of(example, stamped.commit), manifest, versions) == []
+    assert run(worktree, "grep", "--name-only", "--fixed-strings", "7.6.5").splitlines() == list(stamped.changed)
+    # The old version is left in tests and texts at most, never in what is built or locked as ours.
+    built = ("*Cargo.toml", "*.rb", "*.gemspec", "*pyproject.toml", "*package.json")
+    for path in run(worktree, "ls-files", *built).split():
+        assert "0.1.0" not in (worktree / path).read_text(), path
+    entries = cargo_entries((worktree / "Cargo.lock").read_text())
+    assert set(entries.values()) == {"7.6.5"}
+
+
+@pytest.mark.toolchain
+def test_cargo_and_bundler_accept_the_stamped_lockfiles_as_they_are(example: Checkout, worktree: Path) -> None:
+    manifest = load("tasker")
+    for core in (Version(0, 1, 1), Version(0, 1, 0), Version(0, 2, 0, "rc.1")):
+        versions = {**dict.fromkeys(manifest.components, Version(0, 1, 1)), "core": core}
+        stamp(example, "HEAD", worktree, manifest, versions)
+        for folder, command in (
+            (".", "cargo update --workspace --locked --offline"),
+            (".", "cargo metadata --locked --offline --no-deps --format-version=1"),
+            ("workers/ruby", "bundle lock --local"),
+        ):
+            subprocess.run(command.split(), cwd=worktree / folder, env=TOOLS, check=True, capture_output=True)
+        assert is_clean(worktree)
