@@ -9,6 +9,7 @@ import dagster as dg
 # nothing public makes one.
 from dagster._core.execution.plan.objects import StepFailureData
 
+from tasker_release_pipeline.orchestration.assets import GATE_STEP
 from tasker_release_pipeline.orchestration.partitions import PARTITION_TAG
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import InputError, ReleaseError
@@ -103,7 +104,7 @@ def _check(run: ReleaseRun, graph: Manifest, steps: Iterable[str]) -> None:
         plans="release_plan" in chosen,
         builds={registry for registry, step in BUILD_STEPS.items() if step in chosen},
         publishes={registry for registry in RegistryName if any(s.startswith(f"{registry}__") for s in chosen)},
-        gates="gate" in chosen,
+        gates=GATE_STEP in chosen,
     )
     if run.manifest.shape != graph.shape:
         raise InputError(

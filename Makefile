@@ -1,0 +1,52 @@
+# The two commands to know: `make rehearse` and `make test`. Both set up what they need first.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# The environment may forbid Python to keep bytecode; every step's process would then compile Dagster anew.
+export PYTHONDONTWRITEBYTECODE :=
+BIN := .venv/bin
+STATE := $(CURDIR)/.tasker-release
+# Override on the command line: make rehearse SOURCE=../tasker-core MANIFEST=tasker-ctl
+SOURCE ?=
+MANIFEST ?= tasker
+export TASKER_RELEASE_STORE ?= $(STATE)/store
+export TASKER_RELEASE_WORK ?= $(STATE)/work
+export DAGSTER_HOME ?= $(STATE)/dagster
+
+.PHONY: help set-up rehearse ui test test-all unit lint lock clean
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+set-up: ## Install what the project needs: .venv, .tools, and (Debian, as root) the system's packages
+	@.ci/setup
+
+rehearse: set-up ## Rehearse a release of the example workspace, or of SOURCE=../checkout, to registries on loopback
+	@.ci/rehearse "$(SOURCE)" "$(MANIFEST)"
+
+ui: set-up ## The web UI, on loopback; it shows what was rehearsed
+	@mkdir -p $(DAGSTER_HOME) && cp -n config/dagster.yaml $(DAGSTER_HOME)/ 2>/dev/null || true
+	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1
+
+lint: set-up ## Formatting, linting, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: set-up ## The tests that need neither a network nor a toolchain
+	$(BIN)/pytest -n 2 -m "not toolchain and not slow"
+
+test: lint ## Everything that has to pass before a change lands (under 15 minutes on two cores)
+	$(BIN)/pytest -n 2 -m "not slow"
+
+test-all: lint ## The same, with the longer proofs
+	$(BIN)/pytest -n 2
+
+lock: ## Pin the dependencies anew, within the ranges of pyproject.toml and config/lock/node/package.json
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 --upgrade \
+	  --quiet --custom-compile-command "make lock" --output-file config/lock/python.txt
+	cd config/lock/node && npm update --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved
+
+clean: ## Remove what rehearsals left; the set-up stays
+	rm -rf $(STATE)

@@ -1,0 +1,64 @@
+"""The command line, `tasker-release`. Commands that run no graph never import Dagster."""
+
+import signal
+import threading
+from pathlib import Path
+
+import click
+
+from tasker_release_pipeline.release.errors import ReleaseError
+
+
+class _Group(click.Group):
+    """Says what the pipeline raises on purpose as one message, and exits with 1."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except ReleaseError as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tasker-release-pipeline")
+def main() -> None:
+    """Take a Tasker workspace into crates.io, RubyGems, PyPI and npm."""
+
+
+@main.command()
+@click.option(
+    "--root",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="The folder that holds what is published; it is created if need be. A rehearsal's is STORE/RELEASE/registries.",
+)
+@click.option("--manifest", default="tasker", show_default=True, help="A packaged manifest's name, or a path to one.")
+@click.option("--port", default=0, show_default=True, help="The port on 127.0.0.1; 0 takes a free one.")
+@click.option("--offline", is_flag=True, help="Pass nothing on to the public registries.")
+def registries(root: Path, manifest: str, port: int, offline: bool) -> None:
+    """Serve the four registries on loopback, until interrupted.
+
+    For trying things out, or for looking at what a rehearsal published. Prints their addresses, and the token that
+    they take. What they do not hold they pass on to the public registries, but never a name that the manifest publishes.
+    """
+    # Here, so that `--help` does not wait for a web server to be imported.
+    from tasker_release_pipeline.loopback.server import serve  # noqa: PLC0415
+    from tasker_release_pipeline.registries.endpoints import LIVE  # noqa: PLC0415
+    from tasker_release_pipeline.release.endpoints import RegistryName  # noqa: PLC0415
+    from tasker_release_pipeline.release.manifest import load  # noqa: PLC0415
+
+    packages = load(manifest)
+    reserved = {name: frozenset(p.name for p in packages.of_registry(name)) for name in RegistryName}
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    with serve(root.absolute(), reserved=reserved, upstream=None if offline else LIVE, port=port, log=True) as served:
+        for name, url in served.endpoints.model_dump().items():
+            click.echo(f"{name} {url}")
+        click.echo(f"token {served.token}")
+        click.echo("Serving until interrupted (Ctrl-C).")
+        ended.wait()
+
+
+if __name__ == "__main__":
+    main()
