@@ -208,7 +208,11 @@ class Npm:
         }
 
     def _tags(self, name: str, records: list[Record]) -> dict[str, str]:
-        """The dist-tags. A version whose upload was killed before it was tagged leaves `latest` to the first."""
+        """The dist-tags.
+
+        A package always has a `latest`, as on the public registry: until one is set it is the first version, whatever
+        tag that was published with.
+        """
         return {"latest": records[0]["version"]} | self.storage.tags(name)
 
     def _in_asked_form(self, request: Request, document: dict[str, Any]) -> Response:

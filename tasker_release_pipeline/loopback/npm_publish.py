@@ -64,11 +64,7 @@ def parse(name: str, body: bytes) -> Upload:
 
 
 def accept(storage: Storage, upload: Upload) -> Record:
-    """Publish an upload. Raises `RefusedError` if its version is taken.
-
-    The first version of a package also becomes `latest`, whatever tag it was published with, as on the public registry,
-    where a package always has a `latest`.
-    """
+    """Publish an upload and point its tags at it. Raises `RefusedError` if its version is taken."""
     record = {
         "name": upload.name,
         "version": upload.version,
@@ -83,7 +79,6 @@ def accept(storage: Storage, upload: Upload) -> Record:
         raise RefusedError(f"You cannot publish over the previously published versions: {upload.version}.", 403)
     for tag in upload.tags:
         storage.tag(upload.name, tag, upload.version)
-    storage.tag_first(upload.name, "latest", upload.version)
     return record
 
 

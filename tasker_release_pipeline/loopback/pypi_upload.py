@@ -168,5 +168,6 @@ DIGEST_FIELDS = {"sha256": "sha256", "md5": "md5", "blake2b_256": "blake2_256"}
 
 
 def _fields(form: Form) -> dict[str, Any]:
-    """What only the form says."""
-    return {"requires_python": form.field("requires_python") or None, "filetype": form.field("filetype")}
+    """What the form says beside the file; a wheel's own metadata says the same."""
+    sent = {field: form.field(field) for field in ("requires_python", "filetype")}
+    return {field: value for field, value in sent.items() if value}

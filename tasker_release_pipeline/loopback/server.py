@@ -88,6 +88,8 @@ def serve(
         http="h11",
         ws="none",
         lifespan="on",
+        # Below errors stays silent: cargo offers HTTP/2 with each request, and uvicorn would warn of each.
+        log_level=None if log else "error",
         access_log=log,
         timeout_graceful_shutdown=GRACE,
         log_config=uvicorn.config.LOGGING_CONFIG if log else None,

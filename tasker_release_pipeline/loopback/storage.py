@@ -17,7 +17,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,16 +115,15 @@ class Storage:
     def tags(self, package: str) -> dict[str, str]:
         """The package's movable names and the versions they point at."""
         folder = self._tags(package)
-        paths = sorted(folder.glob("[!.]*")) if folder.is_dir() else []
-        return {unquote(path.name): path.read_text() for path in paths}
+        found: dict[str, str] = {}
+        for path in sorted(folder.glob("[!.]*")) if folder.is_dir() else []:
+            with suppress(FileNotFoundError):  # untagged in this moment, by another server
+                found[unquote(path.name)] = path.read_text()
+        return found
 
     def tag(self, package: str, tag: str, version: str) -> None:
         """Point `tag` at `version`, wherever it pointed before."""
         replace(self._tags(package) / _escaped(tag), version.encode())
-
-    def tag_first(self, package: str, tag: str, version: str) -> None:
-        """Point `tag` at `version`, unless it points anywhere already."""
-        create(self._tags(package) / _escaped(tag), version.encode())
 
     def untag(self, package: str, tag: str) -> None:
         """Remove a tag; no error if it is not there."""

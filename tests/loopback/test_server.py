@@ -124,7 +124,10 @@ def test_a_server_stops_while_clients_keep_their_connections_open(tmp_path):
     with serve(tmp_path, reserved={}) as registries:
         idle = socket.create_connection(("127.0.0.1", port_of(registries)))
         half = socket.create_connection(("127.0.0.1", port_of(registries)))
-        half.sendall(b"PUT /npm/one HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        # With the token, so that the server waits for the rest of the body.
+        head = f"PUT /npm/one HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {registries.token}\r\n"
+        half.sendall(f"{head}Content-Length: 100\r\n\r\n{{".encode())
+        assert httpx.get(f"{registries.endpoints.npm}/-/ping").is_success
         started = time.monotonic()
     assert time.monotonic() - started < 10
     assert "loopback-registries" not in [thread.name for thread in threading.enumerate()]
@@ -137,6 +140,13 @@ def test_the_token_is_not_shown_and_never_empty(tmp_path):
         assert registries.token not in repr(registries)
     with pytest.raises(ValueError, match="empty token"):
         registries_app(tmp_path, reserved={}, upstream=None, cache=None, token="")
+
+
+def test_requests_are_not_logged_unless_asked_for(tmp_path, client, caplog):
+    as_cargo = {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2-settings": "AAMAAABkAAQAoAAAAAIAAAAA"}
+    with serve(tmp_path, reserved={}) as registries:
+        assert client.get(f"{registries.endpoints.cargo_index}/config.json", headers=as_cargo).status_code == 200
+    assert [record for record in caplog.records if record.name.startswith("uvicorn")] == []
 
 
 def test_a_taken_port_is_an_error_at_once(tmp_path: Path):
