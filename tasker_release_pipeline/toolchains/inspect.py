@@ -69,7 +69,10 @@ def _wheel(path: Path) -> tuple[str, str]:
     with zipfile.ZipFile(path) as wheel:
         (member,) = (n for n in wheel.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", n))
         metadata = email.parser.Parser().parsestr(wheel.read(member).decode("utf-8"), headersonly=True)
-    return metadata["Name"] + "", metadata["Version"] + ""
+    name, version = metadata["Name"], metadata["Version"]
+    if not (name and version):
+        raise ValueError("it has no Name or no Version")
+    return str(name), str(version)
 
 
 def _gem(path: Path) -> tuple[str, str]:
@@ -78,7 +81,7 @@ def _gem(path: Path) -> tuple[str, str]:
 
 
 def _gem_metadata(path: Path) -> str:
-    with tarfile.open(path) as gem:
+    with tarfile.open(path, "r:") as gem:
         return gzip.decompress(_member(gem, lambda parts: parts == ("metadata.gz",)).read()).decode("utf-8")
 
 
@@ -93,7 +96,7 @@ def _scalar(metadata: str, pattern: str, default: str | None = None) -> str:
 
 
 def _tar_text(path: Path, wanted: Callable[[tuple[str, ...]], bool]) -> str:
-    with tarfile.open(path) as archive:
+    with tarfile.open(path, "r:gz") as archive:
         return _member(archive, wanted).read().decode("utf-8")
 
 
