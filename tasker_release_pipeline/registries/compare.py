@@ -5,7 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    canonicalize_version,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
 from packaging.version import InvalidVersion
 from packaging.version import Version as Pep440
 
@@ -128,11 +134,11 @@ def identity(registry: RegistryName, file: str) -> str:
         try:
             if file.endswith(".whl"):
                 name, version, build, tags = parse_wheel_filename(file)
-                return f"{name} {version} {build} {sorted(map(str, tags))}"
+                return f"{name} {canonicalize_version(version)} {build} {sorted(map(str, tags))}"
             name, version = parse_sdist_filename(file)
         except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
             return file
-        return f"{name} {version} {'.zip' if file.endswith('.zip') else '.tar.gz'}"
+        return f"{name} {canonicalize_version(version)} {'.zip' if file.endswith('.zip') else '.tar.gz'}"
     return file.lower()
 
 

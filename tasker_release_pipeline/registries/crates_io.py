@@ -83,7 +83,13 @@ class CratesIoClient(BaseClient):
     def _download(self, name: str, version: str, sha256_hex: str) -> str:
         """Where an archive is; the index tells it, as cargo's reference describes."""
         prefix = index_path(name).rpartition("/")[0]
-        markers = {"crate": name, "version": version, "sha256-checksum": sha256_hex, "lowerprefix": prefix}
+        markers = {
+            "crate": name,
+            "version": version,
+            "sha256-checksum": sha256_hex,
+            "prefix": prefix,
+            "lowerprefix": prefix,
+        }
         url = self._template
         for marker, value in markers.items():
             url = url.replace(f"{{{marker}}}", value)
@@ -103,10 +109,11 @@ class CratesIoClient(BaseClient):
         credentials.needed(self.registry)
         home = upload.scratch / "cargo-home"
         home.mkdir(parents=True, exist_ok=True)
-        # rustup's cargo finds its toolchains beside the usual home, which CARGO_HOME would move.
+        # rustup's cargo finds its toolchains beside the usual home, which CARGO_HOME would move. HOME stays: git's
+        # settings are in it, and a checkout that git does not trust would be packaged without its commit's hash.
         rustup = os.environ.get("RUSTUP_HOME", str(Path.home() / ".rustup"))
         env = {
-            **client_env(self.endpoints.cargo_index, home),
+            **client_env(self.endpoints.cargo_index, Path.home()),
             "CARGO_HOME": str(home),
             "RUSTUP_HOME": rustup,
             "CARGO_TERM_COLOR": "never",

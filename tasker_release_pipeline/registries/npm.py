@@ -1,6 +1,8 @@
 """npm: the packument, and `npm publish` from a neutral place."""
 
 import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -29,6 +31,7 @@ class NpmClient(BaseClient):
         if packument is None:
             return Holdings()
         try:
+            _ = packument["name"]  # whatever else lacks, a packument has its name
             versions: dict[str, Any] = packument.get("versions", {})
             times: dict[str, Any] = packument.get("time", {})
             files = tuple(_file(version, entry["dist"]) for version, entry in versions.items())
@@ -49,12 +52,8 @@ class NpmClient(BaseClient):
         if not upload.dist_tag:
             raise InputError(f"{upload.name}: no dist-tag; without one npm would move `latest`")
         home = upload.scratch / "npm-home"
-        # The packument keeps the path that a tarball was published from.
-        neutral = upload.scratch / "npm-tarball"
-        for folder in (home, neutral):
-            folder.mkdir(parents=True, exist_ok=True)
+        home.mkdir(parents=True, exist_ok=True)
         (tarball,) = upload.files
-        shutil.copyfile(tarball, neutral / tarball.name)
         registry = with_slash(self.endpoints.npm)
         token = credentials.token(self.registry)
         # npm expands the variable itself: the file holds no secret.
@@ -71,20 +70,24 @@ class NpmClient(BaseClient):
             **github,
             **({"NPM_TOKEN": token} if token else {}),
         }
-        run(
-            [
-                *("npm", "publish", f"./{tarball.name}", "--access", upload.access, "--tag", upload.dist_tag),
-                *("--registry", registry, "--ignore-scripts", "--fetch-retries", "0"),
-                # Outside GitHub it fails; inside it writes a public log entry, which a rehearsal must not.
-                *(["--provenance"] if in_live_github_job(self.endpoints) else []),
-            ],
-            cwd=neutral,
-            seconds=upload.seconds,
-            log=upload.log,
-            env=env,
-            secrets=(*credentials.secrets, github.get(ID_TOKEN, "")),
-            logfile=upload.logfile,
-        )
+        command = [
+            *("npm", "publish", f"./{tarball.name}", "--access", upload.access, "--tag", upload.dist_tag),
+            *("--registry", registry, "--ignore-scripts", "--fetch-retries", "0"),
+            # Outside GitHub it fails; inside it writes a public log entry, which a rehearsal must not.
+            *(["--provenance"] if in_live_github_job(self.endpoints) else []),
+        ]
+        # The public packument keeps the whole path that a tarball was published from: let it say nothing.
+        with TemporaryDirectory(prefix="npm-publish-") as neutral:
+            shutil.copyfile(tarball, Path(neutral) / tarball.name)
+            run(
+                command,
+                cwd=Path(neutral),
+                seconds=upload.seconds,
+                log=upload.log,
+                env=env,
+                secrets=(*credentials.secrets, github.get(ID_TOKEN, "")),
+                logfile=upload.logfile,
+            )
 
 
 def escaped(name: str) -> str:

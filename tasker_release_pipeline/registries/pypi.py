@@ -38,7 +38,11 @@ class PyPIClient(BaseClient):
         if response is None:
             return self._by_json_api(name)
         if "html" in response.headers.get("content-type", ""):
-            return _held([_file(*link) for link in links(response.text, page)], ())
+            found = [_file(*link) for link in links(response.text, page)]
+            # A portal's page is HTML as well. A project without files has this mark (PEP 629).
+            if not any(found) and "pypi:repository-version" not in response.text:
+                raise http.malformed(page, ValueError("HTML, but no simple index"))
+            return _held(found, ())
         document = http.parsed(response)
         try:
             files = [
