@@ -5,6 +5,7 @@ import os
 import dagster as dg
 
 from tasker_release_pipeline.orchestration.assets import build_asset, gate_assets, release_plan, source_tree
+from tasker_release_pipeline.orchestration.console import console
 from tasker_release_pipeline.orchestration.executor import release_executor
 from tasker_release_pipeline.orchestration.io_manager import StoreIOManager
 from tasker_release_pipeline.orchestration.jobs import release_jobs
@@ -27,5 +28,6 @@ defs = dg.Definitions(
     asset_checks=install_checks(_manifest),
     jobs=release_jobs(_manifest),
     resources={"settings": SettingsResource(), "io_manager": StoreIOManager()},
+    loggers={"console": console},
     executor=release_executor(_manifest),
 )

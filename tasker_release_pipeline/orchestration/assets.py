@@ -6,8 +6,9 @@ from typing import Any
 import dagster as dg
 
 from tasker_release_pipeline.orchestration import metadata
+from tasker_release_pipeline.orchestration.failures import failures_in_words
 from tasker_release_pipeline.orchestration.partitions import RELEASES
-from tasker_release_pipeline.orchestration.resources import SettingsResource, failures_in_words
+from tasker_release_pipeline.orchestration.resources import SettingsResource
 from tasker_release_pipeline.release.artifact import BuildResult, ReleaseManifest
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.plan import Plan

@@ -10,6 +10,7 @@ import dagster as dg
 from dagster._core.execution.plan.objects import StepFailureData
 
 from tasker_release_pipeline.orchestration.assets import GATE_STEP
+from tasker_release_pipeline.orchestration.failures import why
 from tasker_release_pipeline.orchestration.partitions import PARTITION_TAG
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import InputError, ReleaseError
@@ -58,7 +59,7 @@ class ReleaseExecutor(dg.Executor):
         try:
             for event in self._inner.execute(plan_context, execution_plan):
                 if event.is_step_failure and event.step_key is not None:
-                    failures[event.step_key] = _why(event)
+                    failures[event.step_key] = why(event) or "an error that nobody foresaw; its stack is in the log"
                 yield event
         finally:
             print(write_summary(run, failures), flush=True)  # noqa: T201  # the terminal is where CI's people look
@@ -111,13 +112,3 @@ def _check(run: ReleaseRun, graph: Manifest, steps: Iterable[str]) -> None:
             f"manifest {run.settings.manifest}: has other packages or phases than {graph.name}, which the asset graph "
             f"was made from; set TASKER_RELEASE_MANIFEST={run.settings.manifest} for the Dagster process as well"
         )
-
-
-def _why(event: dg.DagsterEvent) -> str:
-    data = event.step_failure_data
-    if data.user_failure_data and data.user_failure_data.description:
-        return str(data.user_failure_data.description)
-    error = data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return error.message.strip() if error is not None else event.message or "failed without a message"

@@ -8,8 +8,9 @@ import dagster as dg
 
 from tasker_release_pipeline.orchestration import metadata
 from tasker_release_pipeline.orchestration.assets import KINDS, OWNERS
+from tasker_release_pipeline.orchestration.failures import failures_in_words
 from tasker_release_pipeline.orchestration.partitions import RELEASES
-from tasker_release_pipeline.orchestration.resources import SettingsResource, failures_in_words
+from tasker_release_pipeline.orchestration.resources import SettingsResource
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.manifest import Manifest, Package
 from tasker_release_pipeline.steps.publish import publish_package

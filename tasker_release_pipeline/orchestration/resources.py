@@ -1,14 +1,11 @@
 """The one resource: the settings of a release."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
 from tasker_release_pipeline.orchestration.partitions import PARTITION_TAG
-from tasker_release_pipeline.release.errors import ReleaseError
 from tasker_release_pipeline.steps.run import ReleaseRun
 
 
@@ -49,12 +46,3 @@ class SettingsResource(dg.ConfigurableResource[None]):
             run=context.run.run_id,
             attempt=context.retry_number + 1,
         )
-
-
-@contextmanager
-def failures_in_words() -> Iterator[None]:
-    """Turn what the pipeline raises on purpose into a failed step that says why, and is not tried again."""
-    try:
-        yield
-    except ReleaseError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from None

@@ -105,7 +105,7 @@ def make_plan(
     Raises InputError where a `v*` tag does not name the core version, or a version can't be written for a registry.
     """
     components = decide(manifest, facts, release)
-    _check_tag(manifest, components, release)
+    _check_planned(manifest, components, release)
     unknown = Severity.WARNING if settings.dry_run else Severity.ERROR
     findings = [
         Finding(severity=unknown, message=f"{key}: unknown what is published: {reason}")
@@ -140,20 +140,26 @@ def _package(package: Package, components: Mapping[str, Decision]) -> PackagePla
     )
 
 
-def _check_tag(manifest: Manifest, components: Mapping[str, Decision], release: str) -> None:
+def check_tag(manifest: Manifest, release: str, tree: Mapping[str, Version]) -> None:
+    """Refuse a `v*` tag on a tree of another core version. `tree`: each component's version. Raises InputError."""
+    if not release.startswith("v") or manifest.core is None or release == f"v{tree[manifest.core]}":
+        return
+    says, carrier = tree[manifest.core], manifest.components[manifest.core].carriers[0].path
+    raise InputError(
+        f"tag {release} on a tree of {says}: {carrier} says {says}; "
+        f"tag v{says}, or set {carrier} and the other carriers to {release[1:]} in a commit and tag that"
+    )
+
+
+def _check_planned(manifest: Manifest, components: Mapping[str, Decision], release: str) -> None:
     if not release.startswith("v") or manifest.core is None:
         return
     core = components[manifest.core]
     if core.version == release[1:]:
         return
-    carrier = manifest.components[manifest.core].carriers[0].path
-    if core.tree != release[1:]:
-        raise InputError(
-            f"tag {release} on a tree of {core.tree}: {carrier} says {core.tree}; "
-            f"tag v{core.tree}, or set {carrier} and the other carriers to {release[1:]} in a commit and tag that"
-        )
+    check_tag(manifest, release, {manifest.core: Version.parse(core.tree)})
     raise InputError(
-        f"tag {release}: {core.tree} in {carrier} was published before and the core changed since {core.base.ref}; "
+        f"tag {release}: {core.tree} was published before, and the core changed since {core.base.ref}; "
         f"prepare {core.version} in a commit and tag it v{core.version}"
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from tasker_release_pipeline.release.bases import from_ref
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import InputError
+from tasker_release_pipeline.release.plan import check_tag
 from tasker_release_pipeline.release.stamping import Tree, tree_versions
 from tasker_release_pipeline.steps.gate import admit
 from tasker_release_pipeline.steps.run import ReleaseRun
@@ -24,7 +25,9 @@ def check_inputs(
     commit = run.commit
     if run.settings.from_ref:
         from_ref(run.checkout, run.settings.from_ref, commit)
-    tree_versions(Tree.of(run.checkout, commit).read, run.manifest, commit[:12])
+    tree = tree_versions(Tree.of(run.checkout, commit).read, run.manifest, commit[:12])
+    if run.checkout.commit_of(f"refs/tags/{run.release}"):
+        check_tag(run.manifest, run.release, tree)
     if problems := check_tools(run.manifest, {*builds, *publishes}).problems:
         raise InputError("; ".join(problems))
     # The stamped tree is checked in any case; here already where it is at hand, before anything starts.

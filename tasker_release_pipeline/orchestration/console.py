@@ -1,0 +1,40 @@
+"""What a run prints: the time, the step, the line. All else of Dagster's events is in the web UI."""
+
+import logging
+import sys
+from typing import Any
+
+import dagster as dg
+
+from tasker_release_pipeline.orchestration.failures import why
+
+
+class _OneLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        of_dagster: dict[str, Any] = getattr(record, "dagster_meta", {})
+        step = of_dagster.get("step_key") or "-"
+        event = of_dagster.get("dagster_event")
+        said = str(of_dagster.get("orig_message", record.msg))
+        foreseen = event is None or event.event_type_value == "PIPELINE_FAILURE"
+        message = said if foreseen else why(event) or record.getMessage()  # what nobody foresaw keeps its stack
+        level = "" if record.levelno < logging.WARNING else f"{record.levelname} "
+        return f"{self.formatTime(record, '%H:%M:%S')} {step:<28} {level}{message}"
+
+
+def _matters(record: logging.LogRecord) -> bool:
+    # One failed step makes a line for each step behind it; the summary says what was not attempted.
+    return not record.getMessage().endswith(" Not executing.")
+
+
+_LEVEL = dg.Field(str, default_value="INFO", is_required=False, description="The least level that is shown.")
+
+
+@dg.logger(config_schema={"log_level": _LEVEL}, description="One short line for each line of a tool's output.")
+def console(init_context: dg.InitLoggerContext) -> logging.Logger:
+    """The logger that `loggers: console:` in a run config means."""
+    logger = logging.Logger("tasker-release", level=init_context.logger_config["log_level"].upper())
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_OneLine())
+    handler.addFilter(_matters)
+    logger.addHandler(handler)
+    return logger

@@ -1,0 +1,31 @@
+"""Failed steps in words: what the pipeline raises on purpose comes as one message, without a stack."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from tasker_release_pipeline.release.errors import ReleaseError
+
+
+@contextmanager
+def failures_in_words() -> Iterator[None]:
+    """Turn what the pipeline raises on purpose into a failed step that says why, and is not tried again."""
+    try:
+        yield
+    except ReleaseError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from None
+
+
+def why(event: dg.DagsterEvent | None) -> str | None:
+    """Why a step failed, where it did so on purpose, or refused bad input; None for all that nobody foresaw."""
+    if event is None or not event.is_step_failure:
+        return None
+    data = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return str(data.user_failure_data.description)
+    if data.error is None:
+        return event.message
+    if data.error.cls_name == "DagsterAssetCheckFailedError":
+        return "a blocking check did not pass: " + " ".join(data.error.message.split("\n")[1:]).strip()
+    return None
