@@ -108,7 +108,9 @@ def test_a_folder_without_a_workspace_is_an_error_that_names_it(tmp_path: Path) 
 
 @pytest.mark.toolchain
 def test_cargos_warnings_are_not_taken_for_its_answer(tmp_path: Path) -> None:
-    source = write(tmp_path / "source", base='[package.no-such-key]\nx = "1"')
+    source = write(tmp_path / "source", base="")
+    # Cargo then wonders which resolver is meant.
+    (source / "Cargo.toml").write_text('[workspace]\nmembers = ["base"]\n')
     assert [package["name"] for package in metadata(source)["packages"]] == ["base"]
 
 
