@@ -15,8 +15,8 @@ class _OneLine(logging.Formatter):
         step = of_dagster.get("step_key") or "-"
         event = of_dagster.get("dagster_event")
         said = str(of_dagster.get("orig_message", record.msg))
-        foreseen = event is None or event.event_type_value == "PIPELINE_FAILURE"
-        message = said if foreseen else why(event) or record.getMessage()  # what nobody foresaw keeps its stack
+        unforeseen = event is not None and getattr(event.event_specific_data, "error", None) and not why(event)
+        message = record.getMessage() if unforeseen else why(event) or said  # what nobody foresaw keeps its stack
         level = "" if record.levelno < logging.WARNING else f"{record.levelname} "
         return f"{self.formatTime(record, '%H:%M:%S')} {step:<28} {level}{message}"
 
