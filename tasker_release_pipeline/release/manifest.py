@@ -119,9 +119,8 @@ class Package(_Row):
     """One package, published to one registry.
 
     `changes`: the paths that count as a change of it, a folder with a slash at its end. `core` and `phase` belong to
-    crates. `platforms`: what each wheel's platform tag must begin with, one wheel for each. `load`: what the clean
-    install runs to load it: for crates a Rust expression, otherwise a line of Ruby, Python or JavaScript; it gives
-    the versions that the package reports, one `NAME=VERSION` a line.
+    crates. `platforms`: what each wheel's platform tag must begin with, one wheel for each. `load`: an expression in the
+    package's own language (Rust, Ruby, Python, JavaScript) that loads the installed package and gives its version.
     """
 
     name: str

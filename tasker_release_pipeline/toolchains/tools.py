@@ -48,7 +48,7 @@ def search_path() -> str:
 def needed(manifest: Manifest, registries: Collection[RegistryName]) -> tuple[str, ...]:
     """The tools that building for these registries, uploading to and installing from them takes, sorted.
 
-    Build commands say what they run by their first word. A tool that `manifest.tools` alone names (protoc) is needed
+    Build commands say what they run by their first word, and by any that `manifest.tools` knows. A tool that `manifest.tools` alone names (protoc) is needed
     to compile the crates.
     """
     tools = {"git"}
@@ -80,8 +80,10 @@ def check_tools(manifest: Manifest, registries: Collection[RegistryName]) -> Too
 def _of_registry(manifest: Manifest, registry: RegistryName) -> set[str]:
     section = manifest.registries.get(registry)
     commands = section.build.commands if section else ()
-    # A path is a script of the workspace, no tool to be installed.
-    return {*_CLIENTS[registry], *(command.run[0] for command in commands if "/" not in command.run[0])}
+    # A path is a script of the workspace, no tool to be installed. `uv run maturin` runs two.
+    first = {command.run[0] for command in commands if "/" not in command.run[0]}
+    started = {word for command in commands for word in command.run if word in manifest.tools}
+    return {*_CLIENTS[registry], *first, *started}
 
 
 def _version(tool: str) -> str | ToolError:
