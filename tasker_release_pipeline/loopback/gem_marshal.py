@@ -1,8 +1,11 @@
 """What gem reads in Ruby's own serialisation, made by ruby itself."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
+
+from tasker_release_pipeline.toolchains.runner import passed_on
 
 TIME_LIMIT = 60.0
 
@@ -35,7 +38,9 @@ def index(rows: list[tuple[str, str, str]]) -> bytes:
 
 def _ruby(script: str, *arguments: str, stdin: bytes = b"") -> bytes:
     command = ["ruby", "-rrubygems", "-e", script, *arguments]
-    done = subprocess.run(command, input=stdin, capture_output=True, check=False, timeout=TIME_LIMIT)
+    # Bytes in and out, which the runner of tools has no use for; of the user's settings for Ruby it takes none either.
+    env = passed_on(os.environ)
+    done = subprocess.run(command, input=stdin, env=env, capture_output=True, check=False, timeout=TIME_LIMIT)
     if done.returncode:
         raise subprocess.SubprocessError(done.stderr.decode(errors="replace"))
     return done.stdout
