@@ -1,5 +1,6 @@
 """Servers that give the answers a test wants, on a real socket."""
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -87,3 +88,47 @@ def hanging_up() -> Iterator[tuple[str, list[int]]]:
         with socket.create_connection(("127.0.0.1", port)):
             pass  # a connection without a word ends the server
         thread.join(10)
+
+
+@contextmanager
+def losing_answers(upstream: str) -> Iterator[str]:
+    """A way to `upstream` on which uploads arrive, but their answers never come back; the address of that way.
+
+    `upstream` is an address on loopback. Each connection is for one request, so that none is dropped by mistake.
+    """
+    host, port = upstream.removeprefix("http://").split(":")
+
+    def carry(client: socket.socket) -> None:
+        with client, socket.create_connection((host, int(port))) as server:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                if not (chunk := client.recv(65536)):
+                    return
+                head += chunk
+            lines, _, body = head.partition(b"\r\n\r\n")
+            server.sendall(lines + b"\r\nConnection: close\r\n\r\n" + body)
+            threading.Thread(target=_pump, args=(client, server), daemon=True).start()
+            lost = lines.startswith((b"PUT ", b"POST "))
+            while chunk := server.recv(65536):
+                if not lost:
+                    client.sendall(chunk)
+            client.shutdown(socket.SHUT_RDWR)  # closing alone would wait for the other direction's thread
+
+    def serve() -> None:
+        while True:
+            try:
+                client, _ = bound.accept()
+            except OSError:
+                return
+            threading.Thread(target=carry, args=(client,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+        bound.shutdown(socket.SHUT_RDWR)
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while chunk := source.recv(65536):
+            sink.sendall(chunk)

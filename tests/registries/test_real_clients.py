@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -12,10 +13,11 @@ from tasker_release_pipeline.registries.client import client
 from tasker_release_pipeline.registries.credentials import Credentials
 from tasker_release_pipeline.registries.model import RegistryClient
 from tasker_release_pipeline.registries.publish import PublishResult, PublishStatus, publish
-from tasker_release_pipeline.release.endpoints import RegistryName
+from tasker_release_pipeline.release.endpoints import Endpoints, RegistryName
 from tasker_release_pipeline.release.errors import ConflictError, InputError, ToolError
 
 from . import packages
+from .answers import losing_answers
 from .packages import Built
 
 pytestmark = pytest.mark.toolchain
@@ -107,6 +109,19 @@ def test_a_wrong_token_is_refused_in_the_registrys_own_words(
     assert "has nothing of it" in str(error.value)
     for text in (str(error.value), *built.lines):
         assert "a-wrong-token" not in text
+
+
+@KINDS
+def test_an_upload_that_arrived_is_published_even_where_the_answer_is_lost(
+    tmp_path: Path, registries: LoopbackRegistries, credentials: Credentials, build: Callable[[Path], Built]
+) -> None:
+    upstream = registries.endpoints.cargo_api.removesuffix("/cargo")
+    built = build(tmp_path / "it")
+    with losing_answers(upstream) as url:
+        moved = {name: at.replace(upstream, url) for name, at in registries.endpoints}
+        result = release(built, replace(registries, endpoints=Endpoints(**moved)), credentials)
+    assert result.status is PublishStatus.PUBLISHED
+    assert any("the upload failed; asking" in line for line in built.lines)
 
 
 @pytest.mark.parametrize("build", [crate, packages.gem], ids=["crate", "gem"])
