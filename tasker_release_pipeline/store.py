@@ -15,7 +15,6 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 from upath import UPath
-from upath.implementations.local import PosixUPath, WindowsUPath
 
 from tasker_release_pipeline.release.artifact import Artifact
 from tasker_release_pipeline.release.errors import InputError
@@ -47,8 +46,7 @@ class ReleaseStore:
     @property
     def local(self) -> Path | None:
         """The release's folder where the store lies on this machine; None where it is remote."""
-        is_local = isinstance(self.root, PosixUPath | WindowsUPath)
-        return Path(str(self.folder)) if is_local else None
+        return Path(self.folder.path) if self.root.protocol in ("", "file", "local") else None
 
     def check_writable(self) -> None:
         """Prove that the store takes files. Raises InputError."""

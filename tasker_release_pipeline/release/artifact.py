@@ -55,7 +55,7 @@ class BuildResult(BaseModel):
 
 
 class ReleaseManifest(BaseModel):
-    """The exact files of a release. `plan`: digest of the plan; `commit`: of the stamped source they were built from."""
+    """The exact files of a release. `plan`: digest of the plan; `commit`: of the stamped source they come from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -56,9 +56,15 @@ def last_published(
     The component's tag for that version; else the nearest release tag in the history, those on the released commit
     itself left out (the release's own tag, or its twin with the other prefix); else the beginning. Where the registry
     answered (`asked`) that nothing was ever published, a tag is no evidence that something was: the beginning.
+    Raises InputError for a shallow clone, which would make everything look changed.
     """
     if version is None and asked:
         return BEGINNING
+    if checkout.shallow:
+        raise InputError(
+            f"source {checkout.path}: a shallow clone, in which the last release can't be found; "
+            "fetch the rest (git fetch --unshallow --tags; in GitHub Actions: fetch-depth: 0)"
+        )
     tag = f"{component}-v{version}"
     if version is not None and tag in tags and checkout.is_ancestor(tags[tag], commit):
         return Base(kind=BaseKind.COMPONENT_TAG, ref=tag, commit=tags[tag])

@@ -1,10 +1,14 @@
 """Which paths count as a change of what: the manifest's rules applied to a list of paths."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pydantic import BaseModel, ConfigDict
+from semver import Version
 
+from tasker_release_pipeline.release.errors import InputError
+from tasker_release_pipeline.release.git import Checkout
 from tasker_release_pipeline.release.manifest import Core, Manifest
+from tasker_release_pipeline.release.stamping import Tree, rewrites
 
 
 class Changes(BaseModel):
@@ -44,6 +48,22 @@ def classify(paths: Iterable[str], manifest: Manifest) -> Changes:
         server_core=Core.SERVER in cores,
         unclassified=tuple(unclassified),
     )
+
+
+def changed_beyond_stamping(
+    checkout: Checkout, manifest: Manifest, base: str, commit: str, versions: Mapping[str, Version]
+) -> tuple[str, ...]:
+    """The paths that differ between two commits by more than what stamping `commit`'s `versions` into `base` writes.
+
+    A prepared tree differs from its base in every crate, and in the bindings' pins of the core. By that alone no crate
+    and no binding changed: else each release of a server crate would release the bindings.
+    """
+    paths = checkout.changed_paths(base, commit)
+    try:
+        stamped = rewrites(Tree.of(checkout, base), manifest, versions)
+    except InputError:  # a base of another layout can't be stamped by this manifest: everything counts
+        return paths
+    return tuple(path for path in paths if path not in stamped or stamped[path] != checkout.show(commit, path))
 
 
 def covers(patterns: Iterable[str], path: str) -> bool:

@@ -21,7 +21,7 @@ class Published(BaseModel):
     @property
     def complete(self) -> set[Version]:
         """The versions that every package is known to be published at."""
-        return set.intersection(*(set(versions or ()) for versions in self.packages.values()))
+        return _common(self.packages.values())
 
     @property
     def taken(self) -> set[Version]:
@@ -30,8 +30,11 @@ class Published(BaseModel):
 
     @property
     def latest(self) -> Version | None:
-        """The last version that the whole component is published at."""
-        return max(self.complete, default=None)
+        """The last version that the whole component is published at.
+
+        A package that never was published is new, and says nothing about the others' last version.
+        """
+        return max(_common(held for held in self.packages.values() if held != ()), default=None)
 
     @property
     def asked(self) -> bool:
@@ -97,20 +100,34 @@ def decide(manifest: Manifest, facts: Mapping[str, Facts], release: str) -> dict
 
 
 def _decision(component: str, known: Facts, reasons: list[str], bumped: Version, named: bool) -> Decision:
-    newer_than_base = known.at_base is not None and known.tree > known.at_base
-    never_out = known.tree not in known.published.complete
-    # A release tag that names the tree's own version says so: the tree is prepared, whatever is published by then.
-    prepared = (newer_than_base and (never_out or named)) or (named and known.at_base is None)
-    if not reasons and known.base.kind is not BaseKind.FROM_REF and known.published.latest and known.tree > known.published.latest:
-        # Tagged or prepared once, and never published: its changes lie before the base, and must not be lost.
-        reasons, prepared = [f"{known.tree} was never published (last: {known.published.latest})"], True
+    prepared = _is_prepared(known, named)
+    if not reasons and (left := _left_behind(known)):
+        reasons, prepared = [f"{known.tree} is not published yet ({', '.join(left)})"], True
     if not reasons:
-        stays = known.published.latest or known.tree
+        # Its own published version, where it has one: the last may be another branch's, or a pre-release.
+        stays = known.tree if known.tree in known.published.complete else known.published.latest or known.tree
         reasons = [f"no change since {known.base.ref}"]
         return _result(component, known, False, stays, reasons, prepared=stays == known.tree)
-    if named and known.tree not in known.published.taken:
-        prepared = True
     return _result(component, known, True, known.tree if prepared else bumped, reasons, prepared=prepared)
+
+
+def _is_prepared(known: Facts, named: bool) -> bool:
+    newer = known.at_base is not None and known.tree > known.at_base
+    is_out = known.tree in known.published.complete
+    # A release tag that names the tree's own version says that it is prepared. Where all of it is out by then, this is
+    # that release run again: its content decides. Where part of it is out, the rest follows.
+    return (newer or known.at_base is None or not is_out) if named else (newer and not is_out)
+
+
+def _left_behind(known: Facts) -> list[str]:
+    """The packages that lack the tree's version though it is none of the past: tagged once, or published in part.
+
+    Its changes lie before the base, and must not be lost.
+    """
+    held, latest = known.published, known.published.latest
+    if known.base.kind is BaseKind.FROM_REF or latest is None or known.tree < latest:
+        return []
+    return [key for key, versions in held.packages.items() if known.tree not in (versions or ())]
 
 
 def _result(
@@ -128,7 +145,13 @@ def _result(
 
 
 def _current(known: Facts) -> Version:
-    return max([known.tree, *known.published.taken])
+    # A published pre-release may be another branch's; the next patch is a release in any case, so none can collide.
+    return max([known.tree, *(version for version in known.published.taken if version.prerelease is None)])
+
+
+def _common(held: Iterable[tuple[Version, ...] | None]) -> set[Version]:
+    sets = [set(versions or ()) for versions in held]
+    return set.intersection(*sets) if sets else set()
 
 
 def _core_reasons(changes: Changes) -> list[str]:

@@ -54,6 +54,11 @@ class Checkout:
         """The commit that is checked out."""
         return self.run("rev-parse", "HEAD").strip()
 
+    @property
+    def shallow(self) -> bool:
+        """Whether history is missing, as in a clone of some depth."""
+        return self.run("rev-parse", "--is-shallow-repository").strip() == "true"
+
     def tags(self) -> dict[str, str]:
         """All tags, with the hash of the commit that each leads to."""
         lines = self.run("for-each-ref", "refs/tags", "--format=%(refname:strip=2) %(objectname) %(*objectname)")
@@ -80,10 +85,6 @@ class Checkout:
             return self.run("describe", "--tags", "--abbrev=0", *matches, *excludes, commit).strip()
         except GitError:
             return None
-
-    def first_commit(self, commit: str) -> str:
-        """The first commit of the history of `commit`, along first parents."""
-        return self.run("rev-list", "--max-parents=0", "--first-parent", commit).split()[-1]
 
     def changed_paths(self, base: str | None, commit: str) -> tuple[str, ...]:
         """The paths that differ between two commits, renames as both of their sides; without a base, all paths."""

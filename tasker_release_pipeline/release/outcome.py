@@ -1,9 +1,8 @@
 """What became of one package in a release."""
 
-from datetime import datetime
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from tasker_release_pipeline.release.artifact import Artifact
 from tasker_release_pipeline.release.settings import Mode
@@ -47,4 +46,4 @@ class Outcome(BaseModel):
     detail: str = ""
     run: str = ""
     attempt: int = 1
-    at: datetime
+    at: AwareDatetime

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from tasker_release_pipeline.release.artifact import ReleaseManifest
-from tasker_release_pipeline.release.gate import Gate
+from tasker_release_pipeline.release.gate import Gate, Verdict
 from tasker_release_pipeline.release.outcome import Outcome, OutcomeKind
 from tasker_release_pipeline.release.plan import Finding, Plan
 from tasker_release_pipeline.release.settings import Mode
@@ -66,7 +66,7 @@ def summary(
     findings = gate.findings if gate is not None else plan.findings if plan is not None else ()
     if findings:
         parts.append("## To know\n\n" + findings_list(findings))
-    parts.append("## Next\n\n" + _next(release, mode, plan, outcomes, failures))
+    parts.append("## Next\n\n" + _next(release, mode, plan=plan, gate=gate, outcomes=outcomes, failures=failures))
     return "\n\n".join(parts) + "\n"
 
 
@@ -105,28 +105,52 @@ def _packages(mode: Mode, plan: Plan, manifest: ReleaseManifest | None, outcomes
 
 
 def _next(
-    release: str, mode: Mode, plan: Plan | None, outcomes: Mapping[str, Outcome], failures: Mapping[str, str]
+    release: str,
+    mode: Mode,
+    *,
+    plan: Plan | None,
+    gate: Gate | None,
+    outcomes: Mapping[str, Outcome],
+    failures: Mapping[str, str],
 ) -> str:
+    open_ones = [p.key for p in plan.packages if p.publish and p.key not in outcomes] if plan is not None else []
     broken = [key for key, outcome in outcomes.items() if not outcome.kind.good]
     if broken:
-        commands = "\n".join(
-            f"dagster asset materialize -m tasker_release_pipeline --select 'key:\"{key}\"' --partition {release}"
-            for key in broken
-        )
-        return (
-            "Mend what the messages above name, then upload what failed again (nothing is built anew, and what is "
-            f"published already stays as it is), or run the `release` job again:\n\n```\n{commands}\n```"
-        )
-    if failures:
-        return "Nothing was uploaded by the failed steps. Mend what the messages above name, then run the job again."
-    if plan is None or not plan.publishes:
-        return "Nothing to do: no package changed since its base."
-    if mode is Mode.DRY_RUN:
-        return "Nothing was uploaded. To release, run the same job with `dry_run: false`."
-    open_ones = [p.key for p in plan.packages if p.publish and p.key not in outcomes]
-    if open_ones:
-        return f"Still to publish: {', '.join(open_ones)}. Run the job that has them."
-    return "Done."
+        # In publishing order: what waited for a package that failed follows it.
+        missing = [p.key for p in plan.packages if p.key in {*broken, *open_ones}] if plan is not None else broken
+        said = _repair(release, missing)
+    elif failures:
+        said = "Nothing was uploaded by the failed steps. Mend what the messages above name, then run the job again."
+    elif plan is None:
+        said = "Nothing is planned yet. Run the `release` job, or `detect_and_calculate` first."
+    elif not plan.publishes:
+        said = "Nothing to do: no package changed since its base."
+    elif mode is Mode.DRY_RUN:
+        said = "Nothing was uploaded. " + _after_dry_run(gate)
+    elif open_ones:
+        said = f"Still to publish: {', '.join(open_ones)}. Run the job that has them."
+    else:
+        said = "Done."
+    return said
+
+
+def _repair(release: str, missing: Iterable[str]) -> str:
+    commands = "\n".join(
+        f"dagster asset materialize -m tasker_release_pipeline --select 'key:\"{key}\"' --partition {release}"
+        for key in missing
+    )
+    return (
+        "Mend what the messages above name, then upload what is missing (nothing is built anew, and what is "
+        f"published already stays as it is), or run the `release` job again:\n\n```\n{commands}\n```"
+    )
+
+
+def _after_dry_run(gate: Gate | None) -> str:
+    if gate is None:
+        return "For the verdict, run the jobs up to `gate` (or `release`)."
+    if gate.verdict is Verdict.NO_GO:
+        return "Mend the errors above, then run the job again."
+    return "To release, run the same job with `dry_run: false`."
 
 
 def _cell(value: object) -> str:
