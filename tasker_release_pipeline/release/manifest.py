@@ -119,8 +119,8 @@ class Package(_Row):
     """One package, published to one registry.
 
     `changes`: the paths that count as a change of it, a folder with a slash at its end. `core` and `phase` belong to
-    crates. `platforms`: what each wheel's platform tag must begin with, one wheel for each. `load`: an expression in the
-    package's own language (Rust, Ruby, Python, JavaScript) that loads the installed package and gives its version.
+    crates. `platforms`: what each wheel's platform tag must begin with, one wheel for each. `load`: an expression in
+    the package's own language (Rust, Ruby, Python, JavaScript) that loads the installed package and gives its version.
     """
 
     name: str
@@ -170,6 +170,10 @@ class Manifest(_Row):
                 raise ValueError(f"{package.key} stands twice among the packages")
             if PurePosixPath(package.folder).is_absolute() or ".." in PurePosixPath(package.folder).parts:
                 raise ValueError(f"{package.name}: folder {package.folder!r} leads out of the source")
+            if package.folder in package.changes:
+                raise ValueError(f"{package.name}: changes: the folder {package.folder!r} needs a slash at its end")
+            _check_paths(package.name, "changes", package.changes)
+        _check_paths(self.name, "ships", self.ships)
         cores = {package.component for package in self.crates}
         if len(cores) > 1:
             raise ValueError(f"crates belong to several components ({', '.join(sorted(cores))}); they share one")
@@ -223,6 +227,14 @@ class Manifest(_Row):
         return tuple((p.key, p.phase) for p in (*self.crates, *self.bindings))
 
 
+def _check_paths(name: str, key: str, paths: tuple[str, ...]) -> None:
+    for path in paths:
+        if PurePosixPath(path).is_absolute() or path.startswith("./") or ".." in PurePosixPath(path).parts:
+            raise ValueError(
+                f"{name}: {key}: {path!r} never matches; write it as git does, from the source's top level"
+            )
+
+
 def packaged() -> tuple[str, ...]:
     """The names of the manifests that come with the package."""
     return tuple(sorted(f.name.removesuffix(".toml") for f in _folder().iterdir() if f.name.endswith(".toml")))
@@ -237,7 +249,10 @@ def load(name_or_path: str) -> Manifest:
         where, source = name_or_path, Path(name_or_path)
         if not source.is_file():
             raise InputError(f"manifest {name_or_path}: no such file; give a path, or one of {', '.join(packaged())}")
-        text = source.read_text(encoding="utf-8")
+        try:
+            text = source.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"manifest {name_or_path}: not TOML, which is UTF-8: {error}") from None
     elif name_or_path in packaged():
         where = f"manifest {name_or_path}"
         text = (_folder() / f"{name_or_path}.toml").read_text(encoding="utf-8")
@@ -250,7 +265,11 @@ def load(name_or_path: str) -> Manifest:
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{where}: not TOML: {error}") from None
     except ValidationError as error:
-        said = "; ".join(_say(e["loc"], e["msg"], e["type"]) for e in error.errors())
+        errors = error.errors()
+        # A list whose only row is wrong counts as empty as well; the row's own error says all.
+        above = {other["loc"][:depth] for other in errors for depth in range(len(other["loc"]))}
+        causes = [e for e in errors if e["loc"] not in above or not e["loc"]]
+        said = "; ".join(_say(e["loc"], e["msg"], e["type"]) for e in causes)
         raise InputError(f"{where}: {said}") from None
 
 
