@@ -191,6 +191,12 @@ def test_a_first_release_whose_tag_names_the_trees_version_is_prepared() -> None
     assert released(decided(release="v0.1.0", **known)) == dict.fromkeys(TASKER.components, "0.1.0")
 
 
+def test_a_first_release_run_again_without_any_record_plans_the_same_again() -> None:
+    base = begun("core", "0.1.0", []).base
+    core = facts("core", tree="0.1.0", at_base=None, held="0.1.0", base=base, changed=[SHARED])
+    assert released(decided(core=core, release="v0.1.0"))["core"] == "0.1.0"
+
+
 # --- releases that ended half-way -------------------------------------------------------------------------------------
 
 HALF_OUT = published("core", "0.1.8 0.1.9", tasker_cli="0.1.8")
