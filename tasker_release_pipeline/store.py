@@ -128,7 +128,7 @@ class ReleaseStore:
 
     def write_check(self, result: CheckResult) -> None:
         """Keep a check's result, so that the gate of another run finds it."""
-        self.write(f"checks/{result.asset}.{result.name}.json", result)
+        self.write(f"checks/{result.asset.replace('/', '_')}.{result.name}.json", result)
 
     def checks(self) -> dict[tuple[str, str], CheckResult]:
         """All kept results, by asset and name."""

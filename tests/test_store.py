@@ -121,13 +121,14 @@ def test_an_outcome_without_a_time_zone_can_not_be_compared_and_is_refused() -> 
         Outcome.model_validate(row | {"at": datetime(2026, 3, 1)})
 
 
-def test_checks_of_other_runs_are_found_by_asset_and_name(store: ReleaseStore) -> None:
+@pytest.mark.parametrize("asset", ["staged_install", "npm/tasker"])
+def test_checks_of_other_runs_are_found_by_asset_and_name(store: ReleaseStore, asset: str) -> None:
     assert store.checks() == {}
-    passed = CheckResult(asset="staged_install", name="loads", passed=True, subject="s", message="")
+    passed = CheckResult(asset=asset, name="loads", passed=True, subject="s", message="")
     store.write_check(passed)
-    assert store.checks() == {("staged_install", "loads"): passed}
+    assert store.checks() == {(asset, "loads"): passed}
     store.write_check(passed.model_copy(update={"passed": False}))
-    assert not store.checks()["staged_install", "loads"].passed
+    assert not store.checks()[asset, "loads"].passed
 
 
 def test_an_artifact_comes_back_with_the_same_bytes(store: ReleaseStore, tmp_path: Path) -> None:
