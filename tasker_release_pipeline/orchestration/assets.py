@@ -112,8 +112,8 @@ def gate_assets(registries: tuple[RegistryName, ...]) -> list[dg.AssetsDefinitio
             installed, check = install_from_staging(settings.start(context), release_plan, source_tree, builds.values())
         yield dg.MaterializeResult(
             value=installed,
-            metadata={"reported": installed.reported, "seconds": installed.seconds},
-            check_results=[metadata.of_check(check)],
+            metadata={"reported": installed.reported, "seconds": round(installed.seconds, 1)},
+            check_results=[metadata.of_check(check, context.log)],
         )
 
     @dg.asset(
@@ -140,7 +140,7 @@ def gate_assets(registries: tuple[RegistryName, ...]) -> list[dg.AssetsDefinitio
             value=manifest,
             metadata=metadata.of_manifest(manifest),
             data_version=dg.DataVersion(manifest.digest[:16]),
-            check_results=[metadata.of_check(check)],
+            check_results=[metadata.of_check(check, context.log)],
         )
 
     # An asset made of a named op: the job `gate` could not bear its name beside an op called `gate`.
@@ -165,7 +165,7 @@ def gate_assets(registries: tuple[RegistryName, ...]) -> list[dg.AssetsDefinitio
             value=verdict,
             metadata=metadata.of_gate(verdict, release_manifest),
             data_version=dg.DataVersion(f"{verdict.verdict} {verdict.manifest[:12]}"),
-            check_results=[metadata.of_check(check)],
+            check_results=[metadata.of_check(check, context.log)],
         )
 
     return [staged_install, release_manifest, gate]

@@ -15,7 +15,10 @@ class _OneLine(logging.Formatter):
         step = of_dagster.get("step_key") or "-"
         event = of_dagster.get("dagster_event")
         said = str(of_dagster.get("orig_message", record.msg))
-        unforeseen = event is not None and getattr(event.event_specific_data, "error", None) and not why(event)
+        data = event.event_specific_data if event is not None else None
+        # A run's failure repeats that of its first failed step, which has had its line.
+        repeated = getattr(data, "first_step_failure_event", None) is not None
+        unforeseen = getattr(data, "error", None) is not None and not repeated and why(event) is None
         message = record.getMessage() if unforeseen else why(event) or said  # what nobody foresaw keeps its stack
         level = "" if record.levelno < logging.WARNING else f"{record.levelname} "
         return f"{self.formatTime(record, '%H:%M:%S')} {step:<28} {level}{message}"

@@ -59,7 +59,7 @@ class ReleaseExecutor(dg.Executor):
         try:
             for event in self._inner.execute(plan_context, execution_plan):
                 if event.is_step_failure and event.step_key is not None:
-                    failures[event.step_key] = why(event) or "an error that nobody foresaw; its stack is in the log"
+                    failures[event.step_key] = _in_short(run, event)
                 yield event
         finally:
             print(write_summary(run, failures), flush=True)  # noqa: T201  # the terminal is where CI's people look
@@ -112,3 +112,11 @@ def _check(run: ReleaseRun, graph: Manifest, steps: Iterable[str]) -> None:
             f"manifest {run.settings.manifest}: has other packages or phases than {graph.name}, which the asset graph "
             f"was made from; set TASKER_RELEASE_MANIFEST={run.settings.manifest} for the Dagster process as well"
         )
+
+
+def _in_short(run: ReleaseRun, event: dg.DagsterEvent) -> str:
+    asset = "gate" if event.step_key == GATE_STEP else event.step_key
+    stopped = [result.message for result in run.store.checks().values() if result.asset == asset and result.stops]
+    if stopped:
+        return "; ".join(stopped)
+    return why(event) or "an error that nobody foresaw; its stack is in the log"

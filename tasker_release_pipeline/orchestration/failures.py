@@ -7,6 +7,8 @@ import dagster as dg
 
 from tasker_release_pipeline.release.errors import ReleaseError
 
+_CHECK_FAILED = "DagsterAssetCheckFailedError"
+
 
 @contextmanager
 def failures_in_words() -> Iterator[None]:
@@ -26,6 +28,6 @@ def why(event: dg.DagsterEvent | None) -> str | None:
         return str(data.user_failure_data.description)
     if data.error is None:
         return event.message
-    if data.error.cls_name == "DagsterAssetCheckFailedError":
+    if data.error.cls_name == _CHECK_FAILED:
         return "a blocking check did not pass: " + " ".join(data.error.message.split("\n")[1:]).strip()
     return None

@@ -1,10 +1,12 @@
 """What an engineer sees on an asset in the web UI."""
 
+import logging
 from typing import Any
 
 import dagster as dg
 
 from tasker_release_pipeline.release.artifact import Artifact, BuildResult, ReleaseManifest
+from tasker_release_pipeline.release.bases import Base
 from tasker_release_pipeline.release.gate import CheckResult, Gate
 from tasker_release_pipeline.release.outcome import Outcome
 from tasker_release_pipeline.release.plan import Plan, Severity
@@ -21,13 +23,14 @@ def of_plan(plan: Plan) -> dict[str, Any]:
         "bases": dg.MetadataValue.md(
             table(
                 ["component", "version", "tree", "prepared", "base"],
-                [
-                    [n, d.version, d.tree, d.prepared, f"{d.base.ref} ({d.base.kind})"]
-                    for n, d in plan.components.items()
-                ],
+                [[n, d.version, d.tree, d.prepared, _base(d.base)] for n, d in plan.components.items()],
             )
         ),
     }
+
+
+def _base(base: Base) -> str:
+    return base.ref if base.commit is None else f"{base.ref} ({base.kind}, {base.commit[:12]})"
 
 
 def of_artifacts(artifacts: tuple[Artifact, ...]) -> dict[str, Any]:
@@ -41,7 +44,7 @@ def of_artifacts(artifacts: tuple[Artifact, ...]) -> dict[str, Any]:
 
 def of_build(result: BuildResult) -> dict[str, Any]:
     """What a build made, and how long it took."""
-    return {**of_artifacts(result.artifacts), "seconds": result.seconds, "commit": result.commit}
+    return {**of_artifacts(result.artifacts), "seconds": round(result.seconds, 1), "commit": result.commit}
 
 
 def of_manifest(manifest: ReleaseManifest) -> dict[str, Any]:
@@ -72,8 +75,8 @@ def of_outcome(outcome: Outcome) -> dict[str, Any]:
         "registry": outcome.registry,
         "mode": outcome.mode.value,
         **of_artifacts(outcome.files),
-        "seconds_upload": outcome.seconds_upload,
-        "seconds_propagation": outcome.seconds_propagation,
+        "seconds_upload": round(outcome.seconds_upload, 1),
+        "seconds_propagation": round(outcome.seconds_propagation, 1),
     }
     if outcome.page:
         shown["page"] = dg.MetadataValue.url(outcome.page)
@@ -82,8 +85,10 @@ def of_outcome(outcome: Outcome) -> dict[str, Any]:
     return shown
 
 
-def of_check(result: CheckResult) -> dg.AssetCheckResult:
-    """A check's result as Dagster shows it."""
+def of_check(result: CheckResult, log: logging.Logger) -> dg.AssetCheckResult:
+    """A check's result as Dagster shows it; one that did not pass is logged besides."""
+    if not result.passed:
+        log.log(logging.ERROR if result.stops else logging.WARNING, f"{result.name}: {result.message}")
     return dg.AssetCheckResult(
         check_name=result.name,
         asset_key=dg.AssetKey(result.asset.split("/")),

@@ -83,7 +83,7 @@ def _install_check(registry: RegistryName, packages: tuple[Package, ...]) -> dg.
     def installs(context: dg.AssetCheckExecutionContext, settings: SettingsResource) -> Iterator[dg.AssetCheckResult]:
         with failures_in_words():
             result = install_from_target(settings.start(context), registry)
-        yield metadata.of_check(result)
+        yield metadata.of_check(result, context.log)
         if result.stops:
             # The publish stands; it is the run that must not look green.
             raise dg.Failure(description=result.message, allow_retries=False)

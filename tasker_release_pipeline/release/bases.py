@@ -49,13 +49,20 @@ def from_ref(checkout: Checkout, ref: str, commit: str) -> Base:
 
 
 def last_published(
-    checkout: Checkout, commit: str, component: str, version: Version | None, *, asked: bool, tags: Mapping[str, str]
+    checkout: Checkout,
+    commit: str,
+    component: str,
+    version: Version | None,
+    *,
+    asked: bool,
+    tags: Mapping[str, str],
+    release: str,
 ) -> Base:
     """The base of a component whose last published version is `version`.
 
-    The component's tag for that version; else the nearest release tag in the history, those on the released commit
-    itself left out (the release's own tag, or its twin with the other prefix); else the beginning. Where the registry
-    answered (`asked`) that nothing was ever published, a tag is no evidence that something was: the beginning.
+    The component's tag for that version; else the nearest release tag in the history, other than that of `release`
+    itself; else the beginning. Where the registry answered (`asked`) that nothing was ever published, a tag is no
+    evidence that something was: the beginning.
     Raises InputError for a shallow clone, which would make everything look changed.
     """
     if version is None and asked:
@@ -68,8 +75,7 @@ def last_published(
     tag = f"{component}-v{version}"
     if version is not None and tag in tags and checkout.is_ancestor(tags[tag], commit):
         return Base(kind=BaseKind.COMPONENT_TAG, ref=tag, commit=tags[tag])
-    own = [name for name, target in tags.items() if target == commit]
-    nearest = checkout.nearest_tag(RELEASE_TAGS, commit, exclude=own)
+    nearest = checkout.nearest_tag(RELEASE_TAGS, commit, exclude=[release])
     if nearest is not None:
         return Base(kind=BaseKind.RELEASE_TAG, ref=nearest, commit=tags[nearest])
     return BEGINNING

@@ -76,9 +76,14 @@ class Decision(BaseModel):
     reasons: tuple[str, ...]
 
 
-def decide(manifest: Manifest, facts: Mapping[str, Facts], release: str) -> dict[str, Decision]:
-    """Apply the rules of changes and versions to each component, the core first. `facts` has one entry for each."""
-    named = manifest.core is not None and release == f"v{facts[manifest.core].tree}"
+def decide(
+    manifest: Manifest, facts: Mapping[str, Facts], release: str, *, tagged: bool = False
+) -> dict[str, Decision]:
+    """Apply the rules of changes and versions to each component, the core first.
+
+    `facts` has one entry for each. `tagged`: the release's tag stands on the released commit.
+    """
+    named = tagged or (manifest.core is not None and release == f"v{facts[manifest.core].tree}")
     decisions: dict[str, Decision] = {}
     if manifest.core is not None:
         known = facts[manifest.core]
@@ -114,8 +119,8 @@ def _decision(component: str, known: Facts, reasons: list[str], bumped: Version,
 def _is_prepared(known: Facts, named: bool) -> bool:
     newer = known.at_base is not None and known.tree > known.at_base
     is_out = known.tree in known.published.complete
-    # A release tag that names the tree's own version says that it is prepared. Where all of it is out by then, this is
-    # that release run again: its content decides. Where part of it is out, the rest follows.
+    # A release's tag on the commit, or a `v*` key that names its version, says that the tree is prepared. Where all of it
+    # is out by then, this is that release run again: its content decides. Where part of it is out, the rest follows.
     return (newer or known.at_base is None or not is_out) if named else (newer and not is_out)
 
 

@@ -98,13 +98,14 @@ def make_plan(
     commit: str,
     facts: Mapping[str, Facts],
     unreachable: Mapping[str, str],
+    tagged: bool = False,
 ) -> Plan:
-    """Plan a release.
+    """Plan a release, whose tag stands on the commit if it is `tagged`.
 
     `unreachable`: by package key, why its registry could not be asked: a warning in a dry run, an error in a release.
     Raises InputError where a `v*` tag does not name the core version, or a version can't be written for a registry.
     """
-    components = decide(manifest, facts, release)
+    components = decide(manifest, facts, release, tagged=tagged)
     _check_planned(manifest, components, release)
     unknown = Severity.WARNING if settings.dry_run else Severity.ERROR
     findings = [

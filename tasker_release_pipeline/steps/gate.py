@@ -8,7 +8,7 @@ from tasker_release_pipeline.registries.compare import Verdict as Found
 from tasker_release_pipeline.registries.compare import compare, conflict
 from tasker_release_pipeline.registries.credentials import VARIABLES
 from tasker_release_pipeline.release.artifact import ReleaseManifest, digest_of
-from tasker_release_pipeline.release.errors import ReleaseError
+from tasker_release_pipeline.release.errors import GateError, ReleaseError
 from tasker_release_pipeline.release.gate import CheckResult, Gate, Verdict, judge
 from tasker_release_pipeline.release.plan import Finding, PackagePlan, Plan, Severity
 from tasker_release_pipeline.release.settings import Mode, OnDuplicate
@@ -22,7 +22,6 @@ VERDICT = ("gate", "go")
 
 def give_verdict(run: ReleaseRun, plan: Plan, manifest: ReleaseManifest) -> tuple[Gate, CheckResult]:
     """Judge the release; the check passes with a go."""
-    files = digest_of(manifest.artifacts)
     findings = list(plan.findings)
     with target(run) as registries:
         findings += _no_token(run, plan, registries)
@@ -30,7 +29,7 @@ def give_verdict(run: ReleaseRun, plan: Plan, manifest: ReleaseManifest) -> tupl
             wanted = [package for package in plan.packages if package.publish]
             for found in pool.map(lambda package: list(_already_there(run, package, manifest, registries)), wanted):
                 findings += found
-    gate = judge(manifest, run.mode, run.store.checks(), {LOADS: files, COMPLETE: files}, tuple(findings))
+    gate = judge(manifest, run.mode, run.store.checks(), _expected(manifest), tuple(findings))
     against = [finding.message for finding in gate.findings if finding.severity is Severity.ERROR]
     asset, name = VERDICT
     check = CheckResult(
@@ -50,8 +49,19 @@ def admit(run: ReleaseRun) -> tuple[Plan, ReleaseManifest]:
     way_out = "run the jobs up to `gate` (or `release`) for this release first"
     plan = run.store.demand("plan.json", Plan, way_out)
     manifest = run.store.demand("manifest.json", ReleaseManifest, way_out)
-    run.store.demand("gate.json", Gate, way_out).admit(manifest, run.mode)
+    gate = run.store.demand("gate.json", Gate, way_out)
+    if manifest.plan != plan.digest:
+        raise GateError(f"release {run.release}: planned anew since its files were listed; {way_out}")
+    gate.admit(manifest, run.mode)
+    # An older go may lie there, from before a check that has failed since: the same judgement, on what is known now.
+    judge(manifest, run.mode, run.store.checks(), _expected(manifest), gate.findings).admit(manifest, run.mode)
     return plan, manifest
+
+
+def _expected(manifest: ReleaseManifest) -> dict[tuple[str, str], str]:
+    """The checks that have to be there, and the digest that each must have looked at."""
+    files = digest_of(manifest.artifacts)
+    return {LOADS: files, COMPLETE: files}
 
 
 def _no_token(run: ReleaseRun, plan: Plan, registries: RegistrySet) -> Iterator[Finding]:

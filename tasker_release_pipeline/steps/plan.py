@@ -8,7 +8,7 @@ from semver import Version
 
 from tasker_release_pipeline.registries.client import client
 from tasker_release_pipeline.release.bases import from_ref, last_published
-from tasker_release_pipeline.release.changes import Changes, classify
+from tasker_release_pipeline.release.changes import Changes, changed_beyond_stamping, classify
 from tasker_release_pipeline.release.decisions import Facts, Published
 from tasker_release_pipeline.release.endpoints import Endpoints
 from tasker_release_pipeline.release.errors import InputError, RegistryError, UnavailableError
@@ -64,8 +64,9 @@ def _fresh(run: ReleaseRun) -> Plan:
         run.settings,
         release=run.release,
         commit=commit,
-        facts=_facts(run, commit, versions, published),
+        facts=gather_facts(run, commit, versions, published),
         unreachable=unreachable,
+        tagged=run.release in run.checkout.tags(),
     )
     if run.mode is Mode.LIVE and (wrong := disagreements(tree, run.manifest, plan.versions)):
         message = (
@@ -95,12 +96,13 @@ def _ask(run: ReleaseRun, endpoints: Endpoints) -> tuple[dict[str, tuple[Version
     return {key: None if isinstance(a, Exception) else a for key, a in answers.items()}, unreachable
 
 
-def _facts(
+def gather_facts(
     run: ReleaseRun,
     commit: str,
     versions: Mapping[str, Version],
     published: Mapping[str, tuple[Version, ...] | None],
 ) -> dict[str, Facts]:
+    """What is known of each component. `versions`: the tree's; `published`: by package, None where unknown."""
     checkout, manifest = run.checkout, run.manifest
     tags = checkout.tags()
     named = from_ref(checkout, run.settings.from_ref, commit) if run.settings.from_ref else None
@@ -109,10 +111,17 @@ def _facts(
     facts = {}
     for component in manifest.components:
         held = Published(packages={p.key: published[p.key] for p in manifest.of_component(component)})
-        base = named or last_published(checkout, commit, component, held.latest, asked=held.asked, tags=tags)
+        base = named or last_published(
+            checkout, commit, component, held.latest, asked=held.asked, tags=tags, release=run.release
+        )
         # Components often share a base; each base is looked at once.
         if base.commit not in changes:
-            changes[base.commit] = classify(checkout.changed_paths(base.commit, commit), manifest)
+            paths = (
+                changed_beyond_stamping(checkout, manifest, base.commit, commit, versions)
+                if base.commit is not None
+                else checkout.changed_paths(None, commit)
+            )
+            changes[base.commit] = classify(paths, manifest)
         if base.commit not in at_base and base.commit is not None:
             read = partial(checkout.show, base.commit)
             at_base[base.commit] = tree_versions(read, manifest, base.ref, partial=True)

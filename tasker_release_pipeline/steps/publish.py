@@ -13,6 +13,7 @@ from tasker_release_pipeline.release.errors import (
 )
 from tasker_release_pipeline.release.outcome import Outcome, OutcomeKind
 from tasker_release_pipeline.release.plan import PackagePlan, Plan
+from tasker_release_pipeline.release.settings import Mode
 from tasker_release_pipeline.steps.gate import admit
 from tasker_release_pipeline.steps.registry_sets import target
 from tasker_release_pipeline.steps.run import ReleaseRun
@@ -58,7 +59,8 @@ def publish_package(run: ReleaseRun, key: str) -> Outcome | None:
         package,
         OutcomeKind.PUBLISHED if done.status is PublishStatus.PUBLISHED else OutcomeKind.ALREADY_PUBLISHED,
         files=artifacts,
-        page=done.page,
+        # A rehearsal's registries are gone by the time that anyone follows the link.
+        page=done.page if run.mode is Mode.LIVE else "",
         seconds_upload=done.seconds_upload,
         seconds_propagation=done.seconds_propagation,
     )

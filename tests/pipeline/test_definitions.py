@@ -107,4 +107,4 @@ def test_the_web_ui_shows_the_designs_graph(web: str) -> None:
     assert before["staged_install"] == {"release_plan", "source_tree", *builds}
     jobs = ask(web, "{repositoriesOrError {... on RepositoryConnection {nodes {jobs {name}}}}}")
     (repository,) = jobs["repositoriesOrError"]["nodes"]
-    assert JOBS <= {job["name"] for job in repository["jobs"]}
+    assert {job["name"] for job in repository["jobs"]} >= JOBS

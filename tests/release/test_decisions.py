@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tasker_release_pipeline.release.bases import Base, BaseKind
+from tasker_release_pipeline.release.bases import BEGINNING, Base, BaseKind
 from tasker_release_pipeline.release.decisions import Facts, Published, decide
 from tasker_release_pipeline.release.manifest import Manifest, load
 
@@ -22,6 +22,7 @@ from .building import (
     TASKER,
     TYPESCRIPT,
     WORKER,
+    all_facts,
     begun,
     decided,
     facts,
@@ -330,3 +331,18 @@ def test_bindings_alone_need_no_core() -> None:
     manifest = Manifest.model_validate(rows)
     known: dict[str, Facts] = {"ruby": facts("ruby", changed=[RUBY], manifest=manifest)}
     assert released(decide(manifest, known, "v9.9.9")) == {"ruby": "0.1.9"}
+
+
+def test_a_first_release_from_a_tagged_commit_is_published_as_it_is() -> None:
+    """Otherwise every prepared first release would be bumped once more, and never go live."""
+    first = {
+        name: facts(name, tree="0.1.0", at_base=None, held="", base=BEGINNING, changed=[RUBY])
+        for name in TASKER.components
+    }
+    assert decide(TASKER, first, "release-20260208-1828", tagged=True)["ruby"].version == "0.1.0"
+    assert decide(TASKER, first, "release-20260208-1828")["ruby"].version == "0.1.1"
+
+
+def test_a_tag_on_a_tree_of_published_versions_does_not_prepare_it() -> None:
+    unprepared = all_facts(changed=[RUBY])
+    assert decide(TASKER, unprepared, "release-20260208-1828", tagged=True)["ruby"].version == "0.1.9"
