@@ -30,7 +30,7 @@ def main() -> None:
     "--root",
     type=click.Path(file_okay=False, path_type=Path),
     required=True,
-    help="The folder that holds what is published; it is created if need be. A rehearsal's is STORE/RELEASE/registries.",
+    help="The folder that holds what is published, made if need be. A rehearsal's is STORE/RELEASE/registries.",
 )
 @click.option("--manifest", default="tasker", show_default=True, help="A packaged manifest's name, or a path to one.")
 @click.option("--port", default=0, show_default=True, help="The port on 127.0.0.1; 0 takes a free one.")
@@ -39,7 +39,7 @@ def registries(root: Path, manifest: str, port: int, offline: bool) -> None:
     """Serve the four registries on loopback, until interrupted.
 
     For trying things out, or for looking at what a rehearsal published. Prints their addresses, and the token that
-    they take. What they do not hold they pass on to the public registries, but never a name that the manifest publishes.
+    they take. What they do not hold they pass on to the public registries, but never a name that the manifest has.
     """
     # Here, so that `--help` does not wait for a web server to be imported.
     from tasker_release_pipeline.loopback.server import serve  # noqa: PLC0415

@@ -70,8 +70,13 @@ class ReleaseStore:
         target = self.folder / path
         try:
             content = target.read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise InputError(
+                f"{target}: cannot be read ({error.strerror or error}); mend its permissions, or name another store in "
+                "TASKER_RELEASE_STORE"
+            ) from None
         try:
             return kind.model_validate_json(content)
         except ValidationError as error:

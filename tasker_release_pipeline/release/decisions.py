@@ -119,8 +119,8 @@ def _decision(component: str, known: Facts, reasons: list[str], bumped: Version,
 def _is_prepared(known: Facts, named: bool) -> bool:
     newer = known.at_base is not None and known.tree > known.at_base
     is_out = known.tree in known.published.complete
-    # A release's tag on the commit, or a `v*` key that names its version, says that the tree is prepared. Where all of it
-    # is out by then, this is that release run again: its content decides. Where part of it is out, the rest follows.
+    # A release's tag on the commit, or a `v*` key that names its version, says that the tree is prepared. Where all of
+    # it is out by then, this is that release run again: its content decides. Where part of it is out, the rest follows.
     return (newer or known.at_base is None or not is_out) if named else (newer and not is_out)
 
 

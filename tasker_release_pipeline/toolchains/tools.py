@@ -48,8 +48,8 @@ def search_path() -> str:
 def needed(manifest: Manifest, registries: Collection[RegistryName]) -> tuple[str, ...]:
     """The tools that building for these registries, uploading to and installing from them takes, sorted.
 
-    Build commands say what they run by their first word, and by any that `manifest.tools` knows. A tool that `manifest.tools` alone names (protoc) is needed
-    to compile the crates.
+    Build commands say what they run by their first word, and by any that `manifest.tools` knows. A tool that
+    `manifest.tools` alone names (protoc) is needed to compile the crates.
     """
     tools = {"git"}
     for registry in registries:
