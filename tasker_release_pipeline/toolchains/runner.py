@@ -1,6 +1,5 @@
 """The one runner of every tool: its own process group, a time limit, an allow-listed environment, redacted output."""
 
-import base64
 import os
 import re
 import selectors
@@ -8,16 +7,18 @@ import shlex
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from urllib.parse import quote, quote_plus
+from typing import Any
 
 from tasker_release_pipeline.release.errors import ToolError
+from tasker_release_pipeline.toolchains.redaction import Redactor
 
 GRACE_SECONDS = 3.0
 """From SIGTERM to SIGKILL."""
@@ -96,20 +97,22 @@ def run(
         for sink in sinks:
             sink(f"$ {shown}")
         started = time.monotonic()
-        process = subprocess.Popen(
-            [*_dies_with_us(), tool, *command[1:]],
-            cwd=cwd,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            in_time = _follow(process, started + seconds, take)
-        except BaseException:
-            _end_group(process, GRACE_SECONDS)
-            raise
+        with _signals_wait() as signals_go_on:
+            process = subprocess.Popen(
+                [*_dies_with_us(), tool, *command[1:]],
+                cwd=cwd,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            try:
+                signals_go_on()
+                in_time = _follow(process, started + seconds, take)
+            except BaseException:
+                _end_group(process, GRACE_SECONDS)
+                raise
         # What a tool leaves behind could still write into the tree that the next step reads.
         _end_group(process, 0 if in_time else GRACE_SECONDS)
     took = time.monotonic() - started
@@ -126,40 +129,6 @@ def run(
 def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
     """What of `environment` every tool gets: where things are and whom to trust, no tokens and no build flags."""
     return {n: value for n, value in environment.items() if n in _PASSED_ON or n.startswith(_PASSED_ON_PREFIXES)}
-
-
-class Redactor:
-    """Replaces secrets by `***`: as they are, URL-quoted, and inside any base64 such as that of `user:token`."""
-
-    def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
-        self._learn(*secrets)
-
-    def __call__(self, line: str) -> str:
-        """The line without its secrets. What a tool asks GitHub to mask is a secret from then on."""
-        if masked := re.match(r"::add-mask::(.+)", line):
-            self._learn(masked[1].strip())
-        return self._pattern.sub("***", line) if self._pattern else line
-
-    def _learn(self, *secrets: str) -> None:
-        self._secrets |= set(secrets) - {"", "***"}
-        forms = {form for secret in self._secrets for form in (secret, quote(secret, safe=""), quote_plus(secret))}
-        patterns = [re.escape(form) for form in sorted(forms, key=len, reverse=True)]
-        # The base64 of a short secret would match innocent text.
-        cores = {core for secret in self._secrets if len(secret) >= 8 for core in _base64_cores(secret)}
-        patterns += [rf"[\w+/-]*{re.escape(core)}[\w+/-]*={{0,2}}" for core in sorted(cores)]
-        self._pattern = re.compile("|".join(patterns)) if patterns else None
-
-
-def _base64_cores(secret: str) -> Iterable[str]:
-    """What base64 makes of `secret` whatever stands before and behind it, for each of the three alignments."""
-    raw = secret.encode()
-    for offset, start in ((0, 0), (1, 2), (2, 3)):
-        groups, rest = divmod(offset + len(raw), 3)
-        core = base64.b64encode(b"\0" * offset + raw).decode()[start : groups * 4 + rest]
-        yield core
-        yield core.replace("+", "-").replace("/", "_")
 
 
 def _find(tool: str, cwd: Path, environment: Mapping[str, str]) -> str:
@@ -187,6 +156,34 @@ def _dies_with_us() -> tuple[str, ...]:
     wrapper = (setpriv, "--pdeathsig", "KILL", "--")
     probe = subprocess.run([*wrapper, "true"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
     return wrapper if probe.returncode == 0 else ()
+
+
+@contextmanager
+def _signals_wait() -> Iterator[Callable[[], None]]:
+    """Hold back the handlers of signals until the function that this gives is called, or the block is left.
+
+    One that raises while the tool starts would leave a tool that nobody knows of.
+    """
+    handlers: dict[signal.Signals, Any] = {}
+    came: list[int] = []
+
+    def go_on() -> None:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        handlers.clear()
+        while came:
+            signal.raise_signal(came.pop(0))
+
+    # Python runs handlers in the main thread alone; those of C (SIG_DFL, SIG_IGN) end us at once, or do nothing.
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if callable(handler := signal.getsignal(number)):
+                handlers[number] = handler
+                signal.signal(number, lambda caught, _: came.append(caught))
+    try:
+        yield go_on
+    finally:
+        go_on()
 
 
 def _follow(process: subprocess.Popen[bytes], deadline: float, take: Callable[[bytes], None]) -> bool:
@@ -219,17 +216,23 @@ def _follow(process: subprocess.Popen[bytes], deadline: float, take: Callable[[b
 def _end_group(process: subprocess.Popen[bytes], grace: float) -> None:
     """End the tool and all that it started: SIGTERM, and SIGKILL for what is left after `grace` seconds."""
     try:
-        until = time.monotonic() + grace
         if grace:
             _signal_group(process, signal.SIGTERM)
-        while time.monotonic() < until and _signal_group(process, 0):
-            process.poll()  # a leader that was not waited for still counts as a member
-            time.sleep(0.02)
+            _wait_for_group(process, grace)
     finally:
         _signal_group(process, signal.SIGKILL)
-        process.wait()
         if process.stdout is not None:
             process.stdout.close()
+        process.wait()
+        # On a busy machine the killed take a moment to go, and could still write.
+        _wait_for_group(process, 2.0)
+
+
+def _wait_for_group(process: subprocess.Popen[bytes], seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while _signal_group(process, 0) and time.monotonic() < until:
+        process.poll()  # a leader that was not waited for still counts as a member
+        time.sleep(0.02)
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: int) -> bool:

@@ -14,7 +14,8 @@ import pytest
 
 from tasker_release_pipeline.release.errors import ToolError
 from tasker_release_pipeline.toolchains import runner
-from tasker_release_pipeline.toolchains.runner import Redactor, run
+from tasker_release_pipeline.toolchains.redaction import Redactor
+from tasker_release_pipeline.toolchains.runner import run
 
 SECRET = "s3cret/Token+42"
 UNWANTED = """
@@ -165,6 +166,21 @@ run(["bash", "-c", "sleep 60 & echo $! > {pid}; wait"], cwd=pathlib.Path("."), s
         ours.send_signal(signal.SIGTERM)
         assert ours.wait(20) == 7
     assert not lives(grandchild)
+
+
+def test_a_signal_while_a_tool_starts_is_handled_once_the_tool_is_known() -> None:
+    handled: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: handled.append(number))
+    try:
+        with runner._signals_wait() as go_on:
+            signal.raise_signal(signal.SIGTERM)
+            assert handled == []
+            go_on()
+            assert handled == [signal.SIGTERM]
+        signal.raise_signal(signal.SIGTERM)
+        assert handled == [signal.SIGTERM] * 2
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.skipif(not runner._dies_with_us(), reason="needs util-linux's setpriv")
