@@ -29,7 +29,8 @@ def main() -> None:
 @click.option(
     "--root",
     type=click.Path(file_okay=False, path_type=Path),
-    required=True,
+    default=Path(".tasker-release/registries"),
+    show_default=True,
     help="The folder that holds what is published, made if need be. A rehearsal's is STORE/RELEASE/registries.",
 )
 @click.option("--manifest", default="tasker", show_default=True, help="A packaged manifest's name, or a path to one.")

@@ -43,26 +43,25 @@ class ReleaseExecutor(dg.Executor):
 
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
         """Run the steps."""
-        steps = set(execution_plan.step_keys_to_execute)
         try:
             run = _release_run(plan_context.dagster_run)
-            _check(run, self._manifest, steps)
         except ReleaseError as error:
-            first = plan_context.for_step(execution_plan.get_steps_to_execute_in_topo_order()[0])
-            yield dg.DagsterEvent.step_failure_event(
-                first,
-                StepFailureData(error=None, user_failure_data=None),  # type: ignore[no-untyped-call]
-                message=str(error),
-            )
+            yield _refused(plan_context, execution_plan, error)
             return
         failures: dict[str, str] = {}
         try:
+            try:
+                _check(run, self._manifest, execution_plan.step_keys_to_execute)
+            except ReleaseError as error:
+                failures["input"] = str(error)
+                yield _refused(plan_context, execution_plan, error)
+                return
             for event in self._inner.execute(plan_context, execution_plan):
                 if event.is_step_failure and event.step_key is not None:
                     failures[event.step_key] = _in_short(run, event)
                 yield event
         finally:
-            print(write_summary(run, failures), flush=True)  # noqa: T201  # the terminal is where CI's people look
+            _summarise(run, failures)
 
 
 def release_executor(manifest: Manifest) -> dg.ExecutorDefinition:
@@ -82,6 +81,21 @@ def release_executor(manifest: Manifest) -> dg.ExecutorDefinition:
         requirements=dg.multiple_process_executor_requirements(),
         executor_creation_fn=create,
     )
+
+
+def _refused(plan_context: Any, execution_plan: Any, error: ReleaseError) -> dg.DagsterEvent:
+    """A failure of the first step, which did not start."""
+    first = plan_context.for_step(execution_plan.get_steps_to_execute_in_topo_order()[0])
+    data = StepFailureData(error=None, user_failure_data=None)  # type: ignore[no-untyped-call]
+    return dg.DagsterEvent.step_failure_event(first, data, message=str(error))
+
+
+def _summarise(run: ReleaseRun, failures: Mapping[str, str]) -> None:
+    try:
+        text = write_summary(run, failures)
+    except (OSError, ReleaseError) as error:  # a store that can't be written has been named already
+        text = f"No summary of {run.release}: {error}"
+    print(text, flush=True)  # noqa: T201  # the terminal is where CI's people look
 
 
 def _release_run(dagster_run: dg.DagsterRun) -> ReleaseRun:

@@ -15,7 +15,7 @@ class RegistryName(StrEnum):
 
 
 class Endpoints(BaseModel):
-    """The addresses of one set of registries. All are URLs without a slash at the end.
+    """The addresses of one set of registries: URLs without a slash at the end, but for `pypi_upload`, which has one.
 
     `cargo_index` is the root of a sparse index (`config.json` lies below it), `cargo_api` the host of `/api/v1`,
     `rubygems` the host of `/api/v1/gems` and of the compact index, `pypi` the host of `/simple/` and

@@ -32,6 +32,8 @@ def refused(pipeline: Pipeline, *said: str, job: str = "release", release: str =
     assert "Traceback" not in ended.output
     assert 'File "' not in ended.output
     assert not (pipeline.store / (release or RELEASE) / "plan.json").exists()
+    if (summary := pipeline.store / (release or RELEASE) / "summary.md").exists():
+        assert said[0] in summary.read_text()
 
 
 def test_no_release_is_named(pipeline: Pipeline) -> None:
