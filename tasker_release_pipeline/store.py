@@ -144,11 +144,15 @@ class ReleaseStore:
         """Keep an outcome. Each attempt of each run has a file of its own."""
         self.write(f"outcomes/{outcome.package}/{outcome.run}-{outcome.attempt}.json", outcome)
 
+    def outcomes(self, package: str) -> list[Outcome]:
+        """All outcomes of a package, the last one at the end."""
+        read = [self.read(f"outcomes/{package}/{p.name}", Outcome) for p in self._json(f"outcomes/{package}")]
+        return sorted((o for o in read if o is not None), key=lambda outcome: (outcome.at, outcome.attempt))
+
     def outcome(self, package: str) -> Outcome | None:
         """The last outcome of a package; None where there is none."""
-        outcomes = [self.read(f"outcomes/{package}/{p.name}", Outcome) for p in self._json(f"outcomes/{package}")]
-        known = [outcome for outcome in outcomes if outcome is not None]
-        return max(known, key=lambda outcome: (outcome.at, outcome.attempt), default=None)
+        known = self.outcomes(package)
+        return known[-1] if known else None
 
     def _json(self, folder: str) -> list[UPath]:
         place = self.folder / folder

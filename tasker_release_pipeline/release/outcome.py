@@ -25,6 +25,16 @@ class OutcomeKind(StrEnum):
         """Whether the package is where the release wants it."""
         return self in (OutcomeKind.PUBLISHED, OutcomeKind.ALREADY_PUBLISHED, OutcomeKind.UNCHANGED)
 
+    @property
+    def may_be_out(self) -> bool:
+        """Whether the registry has the version by now, or may have it: an upload that was accepted, or perhaps was."""
+        return self in (
+            OutcomeKind.PUBLISHED,
+            OutcomeKind.ALREADY_PUBLISHED,
+            OutcomeKind.UPLOADED_NOT_VISIBLE,
+            OutcomeKind.UNKNOWN,
+        )
+
 
 class Outcome(BaseModel):
     """What became of one package. Seconds are wall time; `page` is the registry's page for people.

@@ -13,7 +13,6 @@ from tasker_release_pipeline.release.decisions import Facts, Published
 from tasker_release_pipeline.release.endpoints import Endpoints
 from tasker_release_pipeline.release.errors import InputError, RegistryError, UnavailableError
 from tasker_release_pipeline.release.manifest import Package
-from tasker_release_pipeline.release.outcome import OutcomeKind
 from tasker_release_pipeline.release.plan import Finding, Plan, Severity, make_plan
 from tasker_release_pipeline.release.settings import Mode
 from tasker_release_pipeline.release.stamping import Tree, disagreements, tree_versions
@@ -35,8 +34,8 @@ def plan_release(run: ReleaseRun) -> Plan:
 
 def _standing(run: ReleaseRun) -> Plan | None:
     plan = run.store.read("plan.json", Plan)
-    outcomes = [run.store.outcome(key) for key in run.manifest.keys]
-    out = [o.package for o in outcomes if o is not None and o.kind is OutcomeKind.PUBLISHED]
+    # Any attempt counts, not the last alone: a version that is out stays out, however later runs end.
+    out = [key for key in run.manifest.keys if any(outcome.kind.may_be_out for outcome in run.store.outcomes(key))]
     if plan is None or not out:
         return None
     for what, then, now in (

@@ -102,16 +102,15 @@ def push_gem(client: httpx.Client, to: LoopbackRegistries, data: bytes, token: s
 def wheel(name: str, version: str, text: str = "", requires_python: str = ">=3.9") -> bytes:
     """A wheel that pip and uv install."""
     module, info = name.replace("-", "_"), f"{name.replace('-', '_')}-{version}.dist-info"
+    head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nRequires-Python: {requires_python}\n"
+    kind = "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    members = {f"{module}/__init__.py": text, f"{info}/METADATA": head, f"{info}/WHEEL": kind}
+    members[f"{info}/RECORD"] = "".join(f"{path},,\n" for path in [*members, f"{info}/RECORD"])
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr(f"{module}/__init__.py", text)
-        head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nRequires-Python: {requires_python}\n"
-        archive.writestr(f"{info}/METADATA", head)
-        archive.writestr(
-            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        names = [f"{module}/__init__.py", f"{info}/METADATA", f"{info}/WHEEL", f"{info}/RECORD"]
-        archive.writestr(f"{info}/RECORD", "".join(f"{path},,\n" for path in names))
+        for path, content in members.items():
+            # ZipInfo has a fixed time; the same wheel twice has to be the same bytes.
+            archive.writestr(zipfile.ZipInfo(path), content)
     return buffer.getvalue()
 
 

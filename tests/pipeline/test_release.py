@@ -105,6 +105,9 @@ def test_a_finished_release_run_again_is_green_and_uploads_nothing(second: Pipel
     assert ended.status == 0, ended.output[-6000:]
     assert second.outcomes(FIRST) == dict.fromkeys(NINE, "already_published")
     assert second.published() == before
+    # And once more: that the last outcomes are no uploads of this release's does not make it another one.
+    assert second.execute("detect_and_calculate", FIRST).status == 0
+    assert second.read(FIRST, "plan.json")["packages"][0]["version"] == "0.1.1"
 
 
 def test_a_dry_run_ends_at_the_gate_and_says_what_would_be_uploaded(fresh: Pipeline) -> None:

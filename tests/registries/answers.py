@@ -79,7 +79,7 @@ def hanging_up() -> Iterator[tuple[str, list[int]]]:
                 with connection:
                     if not connection.recv(4096):
                         return
-                dropped.append(1)
+                    dropped.append(1)  # before the drop, which is when the other side goes on
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
