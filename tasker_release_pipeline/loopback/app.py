@@ -5,6 +5,7 @@
 /pypi       PyPI: upload /pypi/legacy/, index /pypi/simple/NAME/, JSON API /pypi/pypi/NAME/json
 /npm        npm registry
 /           what they hold, for people; /_holdings the same as JSON
+/_faults    the faults that are ordered
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -15,8 +16,9 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
-from tasker_release_pipeline.loopback import holdings
+from tasker_release_pipeline.loopback import fault_admin, holdings
 from tasker_release_pipeline.loopback.crates_io import CratesIo
+from tasker_release_pipeline.loopback.fault_middleware import Faults
 from tasker_release_pipeline.loopback.names import Reserved
 from tasker_release_pipeline.loopback.npm import Npm
 from tasker_release_pipeline.loopback.passthrough import PassThrough
@@ -61,7 +63,8 @@ def registries_app(
             Mount("/pypi", routes=pypi.routes()),
             Mount("/npm", routes=npm.routes()),
             *holdings.routes(root),
+            *fault_admin.routes(root),
         ],
-        middleware=middleware,
+        middleware=[*middleware, Middleware(Faults, root)],
         lifespan=lifespan,
     )

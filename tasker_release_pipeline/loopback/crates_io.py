@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from tasker_release_pipeline.loopback import access, crate_answers, crate_upload
+from tasker_release_pipeline.loopback import access, crate_answers, crate_upload, shown
 from tasker_release_pipeline.loopback.crate_upload import Upload
 from tasker_release_pipeline.loopback.names import canonical
 from tasker_release_pipeline.loopback.passthrough import PassThrough, UpstreamError
@@ -103,7 +103,7 @@ class CratesIo:
         """One crate's lines, oldest first, with an ETag of their content."""
         path = request.path_params["path"]
         name = path.rpartition("/")[2]
-        records = self.storage.records(key(name)) if path == index_path(name) else []
+        records = shown.records(self.storage, key(name)) if path == index_path(name) else []
         if records:
             body = "".join(json.dumps(record["index"], separators=(",", ":")) + "\n" for record in records)
             etag = f'"{hashlib.sha256(body.encode()).hexdigest()}"'
@@ -151,7 +151,7 @@ class CratesIo:
     async def crate(self, request: Request) -> Response:
         """`GET /api/v1/crates/NAME`: the crate and its versions, newest first."""
         name = request.path_params["name"]
-        if records := self.storage.records(key(name)):
+        if records := shown.records(self.storage, key(name)):
             versions = [crate_answers.version(record) for record in reversed(records)]
             body = {"crate": crate_answers.crate(records), "versions": versions, "keywords": [], "categories": []}
             return JSONResponse(body)
@@ -160,7 +160,8 @@ class CratesIo:
     async def version(self, request: Request) -> Response:
         """`GET /api/v1/crates/NAME/VERSION`."""
         name, version = request.path_params["name"], request.path_params["version"]
-        if record := self._record(name, version):
+        record = shown.record(self.storage, key(name), crate_upload.version_key(version))
+        if record and record["version"] == version:
             return JSONResponse({"version": crate_answers.version(record)})
         if self.storage.records(key(name)):
             return refused(f"crate `{name}` does not have a version `{version}`", 404)

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from tasker_release_pipeline.loopback import access, npm_publish
+from tasker_release_pipeline.loopback import access, npm_publish, shown
 from tasker_release_pipeline.loopback.passthrough import PassThrough, UpstreamError
 from tasker_release_pipeline.loopback.refusal import RefusedError
 from tasker_release_pipeline.loopback.storage import Record, Storage
@@ -116,7 +116,7 @@ class Npm:
         name, rest = split(request.path_params["path"])
         if rest.startswith("-/"):
             return await self._tarball(name, rest.removeprefix("-/"))
-        records = self.storage.records(name)
+        records = shown.records(self.storage, name)
         if not records:
             return await self._pass_on(request, name, rest)
         document = self._packument(request, records)
@@ -208,12 +208,16 @@ class Npm:
         }
 
     def _tags(self, name: str, records: list[Record]) -> dict[str, str]:
-        """The dist-tags.
+        """The dist-tags, but for those of versions that are held and not among `records`, as they are not shown yet.
 
         A package always has a `latest`, as on the public registry: until one is set it is the first version, whatever
         tag that was published with.
         """
-        return {"latest": records[0]["version"]} | self.storage.tags(name)
+        hidden = {record["version"] for record in self.storage.records(name)} - {
+            record["version"] for record in records
+        }
+        tags = {tag: version for tag, version in self.storage.tags(name).items() if version not in hidden}
+        return {"latest": records[0]["version"]} | tags
 
     def _in_asked_form(self, request: Request, document: dict[str, Any]) -> Response:
         headers = {"cache-control": "no-cache", "vary": "accept"}

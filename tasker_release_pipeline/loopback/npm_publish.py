@@ -85,7 +85,12 @@ def accept(storage: Storage, upload: Upload) -> Record:
 def _dist(upload: Upload) -> dict[str, Any]:
     """The file's digests, found here; what else the client said of it (signatures) stays. The address is the host's."""
     sent = {key: value for key, value in (upload.manifest.get("dist") or {}).items() if key != "tarball"}
-    return sent | {"shasum": _shasum(upload.tarball), "integrity": _integrity(upload.tarball)}
+    return sent | digests_of(upload.tarball)
+
+
+def digests_of(tarball: bytes) -> dict[str, str]:
+    """The digests that a version's `dist` states."""
+    return {"shasum": _shasum(tarball), "integrity": _integrity(tarball)}
 
 
 def _shasum(tarball: bytes) -> str:

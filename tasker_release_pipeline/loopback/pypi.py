@@ -8,14 +8,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from tasker_release_pipeline.loopback import access, multipart, pypi_pages, pypi_upload
+from tasker_release_pipeline.loopback import access, multipart, pypi_pages, pypi_upload, shown
 from tasker_release_pipeline.loopback.passthrough import PassThrough, UpstreamError
 from tasker_release_pipeline.loopback.refusal import RefusedError
 from tasker_release_pipeline.loopback.storage import Storage
 from tasker_release_pipeline.release.endpoints import RegistryName
 
 SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
-pypi_pages.SIMPLE_HTML = "application/vnd.pypi.simple.v1+html"
 WHEEL = "application/octet-stream"
 NOT_AUTHENTICATED = "Invalid or non-existent authentication information. See the help on invalid authentication."
 
@@ -68,7 +67,7 @@ class PyPI:
         """`GET /simple/NAME/`, JSON (PEP 691) or HTML (PEP 503) by `Accept`."""
         name = canonicalize_name(request.path_params["name"])
         host = f"{request.url.scheme}://{request.url.netloc}/pypi"
-        if records := self.storage.records(name):
+        if records := shown.records(self.storage, name):
             return pypi_pages.simple_page(
                 request,
                 name,
@@ -130,7 +129,7 @@ class PyPI:
     async def _json(self, request: Request, version: str | None) -> Response:
         name = canonicalize_name(request.path_params["name"])
         host = f"{request.url.scheme}://{request.url.netloc}/pypi"
-        if records := self.storage.records(name):
+        if records := shown.records(self.storage, name):
             document = pypi_pages.project(records, host, version)
             return JSONResponse(document) if document else JSONResponse({"message": "Not Found"}, 404)
         if (endpoints := self.upstream.endpoints(RegistryName.PYPI, name)) is None:

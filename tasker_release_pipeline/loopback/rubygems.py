@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from tasker_release_pipeline.loopback import access, compact_index, gem_answers, gem_archive, gem_marshal
+from tasker_release_pipeline.loopback import access, compact_index, gem_answers, gem_archive, gem_marshal, shown
 from tasker_release_pipeline.loopback.names import canonical
 from tasker_release_pipeline.loopback.passthrough import PassThrough, UpstreamError
 from tasker_release_pipeline.loopback.refusal import RefusedError
@@ -99,7 +99,7 @@ class RubyGems:
     async def gem(self, request: Request) -> Response:
         """`GET /api/v1/gems/NAME.json`: the newest version, a release before a pre-release."""
         name = request.path_params["name"]
-        if records := self.storage.records(key(name)):
+        if records := shown.records(self.storage, key(name)):
             released = [record for record in records if not gem_archive.is_prerelease(record["version"])]
             return JSONResponse(
                 gem_answers.gem((released or records)[-1], f"{request.url.scheme}://{request.url.netloc}")
@@ -109,7 +109,7 @@ class RubyGems:
     async def versions_api(self, request: Request) -> Response:
         """`GET /api/v1/versions/NAME.json`: one entry for each file, newest first."""
         name = request.path_params["name"]
-        if records := self.storage.records(key(name)):
+        if records := shown.records(self.storage, key(name)):
             return JSONResponse([gem_answers.version(record) for record in reversed(records)])
         return await self._pass_on(request, name)
 
@@ -139,7 +139,7 @@ class RubyGems:
     async def info(self, request: Request) -> Response:
         """`info/NAME`."""
         name = request.path_params["name"]
-        if records := self.storage.records(key(name)):
+        if records := shown.records(self.storage, key(name)):
             return self._text(request, compact_index.info(records))
         return await self._pass_on(request, name)
 
@@ -182,7 +182,7 @@ class RubyGems:
         return Response(made, media_type="application/octet-stream")
 
     def _held(self) -> dict[str, list[Record]]:
-        found = (self.storage.records(package) for package in self.storage.packages())
+        found = (shown.records(self.storage, package) for package in self.storage.packages())
         return {records[0]["name"]: records for records in found if records}
 
     def _latest(self, records: list[Record]) -> list[Record]:

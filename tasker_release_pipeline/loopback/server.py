@@ -3,7 +3,7 @@
 import secrets
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +11,10 @@ from pathlib import Path
 import uvicorn
 
 from tasker_release_pipeline.loopback.app import registries_app
+from tasker_release_pipeline.loopback.dropping import DroppingProtocol
+from tasker_release_pipeline.loopback.faults import Fault
 from tasker_release_pipeline.loopback.names import Reserved
+from tasker_release_pipeline.loopback.orders import order
 from tasker_release_pipeline.release.endpoints import Endpoints
 from tasker_release_pipeline.release.errors import UnavailableError
 
@@ -71,13 +74,17 @@ def serve(
     token: str | None = None,
     port: int = 0,
     log: bool = False,
+    faults: Sequence[Fault] = (),
 ) -> Iterator[LoopbackRegistries]:
     """Serve the folder `root` on 127.0.0.1 until the block ends.
 
     Several servers, in this process or in others, may serve one root. `token` None makes a new secret, `port` 0 takes a
-    free one, `log` prints a line for each request. Raises `UnavailableError` if the server does not start.
+    free one, `log` prints a line for each request. `faults` are ordered first, for all servers over `root`. Raises
+    `UnavailableError` if the server does not start.
     """
     root.mkdir(parents=True, exist_ok=True)
+    for fault in faults:
+        order(root, fault)
     secret = token or secrets.token_urlsafe(32)
     app = registries_app(root, reserved=reserved, upstream=upstream, cache=cache, token=secret)
     # Bound here and handed over, so that the port is known and nobody else can take it in between.
@@ -85,7 +92,7 @@ def serve(
     config = uvicorn.Config(
         app,
         loop="asyncio",
-        http="h11",
+        http=DroppingProtocol,
         ws="none",
         lifespan="on",
         # Below errors stays silent: cargo offers HTTP/2 with each request, and uvicorn would warn of each.

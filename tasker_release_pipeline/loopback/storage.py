@@ -6,6 +6,7 @@ Layout below the root:
     records/<registry>/<package>/<key>.json    one published file: the commit point of an upload
     tags/<registry>/<package>/<tag>            a movable name (npm's dist-tags): the version it points at
     derived/<name>                             made from the above, may be deleted at any time
+    faults/<number>.json                       what is ordered to go wrong (see `orders`)
 
 Nothing is kept in memory: any number of processes may serve one root. Bytes come first and records last; a record
 appears whole, by `link`, and only once. Of two uploads of one version exactly one therefore wins, and an upload that is

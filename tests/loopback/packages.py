@@ -170,3 +170,10 @@ def put_npm(
     headers = {} if token == "" else {"authorization": f"Bearer {token or to.token}"}
     url = f"{to.endpoints.npm}/{document['name'].replace('/', '%2f')}"
     return client.put(url, json=document, headers=headers)
+
+
+def other(registry: str, version: str) -> bytes:
+    """Another content of `one`, for the same version."""
+    makers: dict[str, Any] = {"crates_io": crate, "rubygems": gem, "pypi": wheel, "npm": npm_tarball}
+    made: bytes = makers[registry]("one", version, text="another")
+    return made
