@@ -1,0 +1,160 @@
+"""Several things go wrong at once: what the index does not show yet, what arrives late, what arrives in part."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tasker_release_pipeline.loopback.orders import withdraw
+from tasker_release_pipeline.loopback.server import LoopbackRegistries
+from tasker_release_pipeline.registries.publish import PublishResult, PublishStatus
+from tasker_release_pipeline.release.endpoints import RegistryName
+from tasker_release_pipeline.release.errors import ConflictError, NotVisibleError, ToolError, UnavailableError
+
+from ..loopback.actions import ALL, CARGO, GEM, NPM, PYPI, Actions
+from .attempts import by_hand, kind, other_content
+
+PUBLISHED, ALREADY = PublishStatus.PUBLISHED, PublishStatus.ALREADY_PUBLISHED
+Order = Callable[[RegistryName, str], None]
+REGISTRIES = pytest.mark.parametrize("actions", ALL, ids=lambda actions: str(actions.registry))
+
+
+STALE = pytest.mark.xfail(
+    strict=True,
+    reason="publish._arrived_all_the_same: a refusal as duplicate, whose version the index hides, ends as ToolError "
+    '"has nothing of it" in place of NotVisibleError',
+)
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [
+        pytest.param(actions, id=str(actions.registry), marks=[] if actions is PYPI else STALE)
+        for actions in (CARGO, GEM, PYPI, NPM)  # PyPI answers 200 to the same file
+    ],
+)
+def test_a_re_run_while_the_index_is_late_is_not_visible_yet_and_later_already_published(
+    tmp_path: Path, registries: LoopbackRegistries, fault: Order, actions: Actions
+) -> None:
+    release = by_hand(actions, tmp_path, registries)
+    fault(actions.registry, "index:late=3600")
+    assert kind(release.attempt()) is NotVisibleError
+    said = release.attempt()  # the registry refuses the duplicate that its index does not show
+    assert release.is_held
+    assert kind(said) is NotVisibleError, said
+    withdraw(registries.root)
+    assert kind(release.attempt()) is ALREADY
+
+
+@REGISTRIES
+def test_a_re_run_ends_well_where_the_index_comes_round_while_it_waits(
+    tmp_path: Path, registries: LoopbackRegistries, fault: Order, actions: Actions
+) -> None:
+    release = by_hand(actions, tmp_path, registries)
+    fault(actions.registry, "index:late=2")
+    first = release.attempt(propagation_seconds=0)
+    assert kind(first) in (NotVisibleError, PUBLISHED)  # published, where the machine took two seconds to ask
+    said = release.attempt(propagation_seconds=30, settle_seconds=30)
+    assert kind(said) in (PUBLISHED, ALREADY), said
+    assert release.is_held
+
+
+@REGISTRIES
+def test_a_lost_answer_and_a_late_index_together_end_well_once_the_index_has_come_round(
+    tmp_path: Path, registries: LoopbackRegistries, fault: Order, actions: Actions
+) -> None:
+    release = by_hand(actions, tmp_path, registries)
+    fault(actions.registry, "upload:drop-after; index:late=3600")
+    first = release.attempt()
+    assert release.is_held
+    assert kind(first) in (NotVisibleError, UnavailableError, ToolError), first
+    withdraw(registries.root)
+    assert kind(release.attempt()) is ALREADY
+    assert len(release.sent) == 1
+
+
+@REGISTRIES
+def test_other_content_behind_a_late_index_is_a_conflict_as_soon_as_it_shows(
+    tmp_path: Path, registries: LoopbackRegistries, fault: Order, actions: Actions
+) -> None:
+    theirs = by_hand(actions, tmp_path, registries)
+    fault(actions.registry, "index:late=3600")
+    assert kind(theirs.attempt()) is NotVisibleError
+    ours = other_content(theirs, tmp_path)
+    first = ours.attempt()
+    assert kind(first) in (ConflictError, NotVisibleError, UnavailableError, ToolError), first
+    assert theirs.is_held
+    withdraw(registries.root)
+    assert kind(ours.attempt()) is ConflictError
+    assert kind(theirs.attempt()) is ALREADY
+
+
+@REGISTRIES
+def test_an_upload_that_arrives_after_its_client_gave_up_is_not_sent_in_vain_or_twice(
+    tmp_path: Path, registries: LoopbackRegistries, fault: Order, actions: Actions
+) -> None:
+    release = by_hand(actions, tmp_path, registries, patience=0.3)
+    fault(actions.registry, "upload:delay=1")
+    first = release.attempt()
+    assert kind(first) in (PUBLISHED, ToolError, UnavailableError), first
+    limit = time.monotonic() + 20
+    while (said := release.attempt()) and not isinstance(said, PublishResult):
+        assert kind(said) in (ToolError, UnavailableError)
+        assert time.monotonic() < limit
+    assert release.is_held
+    assert kind(release.attempt()) is ALREADY
+
+
+@REGISTRIES
+def test_what_was_struck_twice_is_published_by_the_third_try(
+    tmp_path: Path, registries: LoopbackRegistries, fault: Order, actions: Actions
+) -> None:
+    release = by_hand(actions, tmp_path, registries)
+    fault(actions.registry, "upload:drop-before; upload:500")
+    for _ in range(2):
+        assert kind(release.attempt()) in (ToolError, UnavailableError)
+        assert not release.is_held
+    assert kind(release.attempt()) is PUBLISHED
+    assert len(release.sent) == 3
+
+
+PLATFORMS = {
+    RegistryName.PYPI: ("manylinux_2_28_x86_64", "win_amd64", "any"),
+    RegistryName.RUBYGEMS: ("x86_64-linux", "arm64-darwin", "java"),
+}
+
+
+@pytest.mark.parametrize("actions", [PYPI, GEM], ids=["wheels", "gems"])
+@pytest.mark.parametrize("words", ["upload:part", "upload:part=2", "upload:part; upload:drop-after", "upload:part=2x2"])
+def test_of_a_version_that_was_taken_in_part_only_the_rest_is_sent(
+    tmp_path: Path, registries: LoopbackRegistries, fault: Order, actions: Actions, words: str
+) -> None:
+    platforms = PLATFORMS[actions.registry]
+    release = by_hand(actions, tmp_path, registries, platforms=platforms)
+    fault(actions.registry, words)
+    first = release.attempt()
+    accepted = release.held()
+    assert kind(first) in (ToolError, UnavailableError), first
+    assert 0 < len(accepted) < len(platforms)
+    names = [path.name for path in release.upload.files]
+    missing = [name for name in names if name not in accepted]
+    assert all(name in str(first) for name in missing)
+    release.sent.clear()
+    while kind(said := release.attempt()) is not PUBLISHED:
+        assert kind(said) in (ToolError, UnavailableError), said
+        assert set(release.sent) <= set(missing)
+        assert len(release.sent) < 9
+    assert set(release.sent) == set(missing)
+    assert release.is_held
+    assert kind(release.attempt()) is ALREADY
+
+
+@pytest.mark.parametrize("actions", [CARGO, NPM], ids=["crates_io", "npm"])
+def test_of_two_packages_the_one_that_was_taken_is_not_touched_when_the_other_is_refused(
+    tmp_path: Path, registries: LoopbackRegistries, fault: Order, actions: Actions
+) -> None:
+    fault(actions.registry, "upload:500:package=another")
+    release = by_hand(actions, tmp_path, registries)
+    assert kind(release.attempt()) is PUBLISHED
+    assert kind(release.attempt()) is ALREADY
