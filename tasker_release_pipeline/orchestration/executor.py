@@ -1,6 +1,7 @@
 """The executor: Dagster's multiprocess one, with what has to happen before a run's first step and after its last."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import dagster as dg
@@ -18,6 +19,7 @@ from tasker_release_pipeline.release.manifest import Manifest
 from tasker_release_pipeline.steps.builds import BUILD_STEPS
 from tasker_release_pipeline.steps.inputs import check_inputs
 from tasker_release_pipeline.steps.run import ReleaseRun
+from tasker_release_pipeline.steps.run_lock import sole_run
 from tasker_release_pipeline.steps.summary import write_summary
 
 
@@ -49,8 +51,12 @@ class ReleaseExecutor(dg.Executor):
             yield _refused(plan_context, execution_plan, error)
             return
         failures: dict[str, str] = {}
-        try:
+        with ExitStack() as stack:
             try:
+                run.store.check_writable()
+                # First of all: a run that may not work on the release may not write its summary either.
+                stack.enter_context(sole_run(run))
+                stack.callback(_summarise, run, failures)
                 _check(run, self._manifest, execution_plan.step_keys_to_execute)
             except ReleaseError as error:
                 failures["input"] = str(error)
@@ -60,8 +66,6 @@ class ReleaseExecutor(dg.Executor):
                 if event.is_step_failure and event.step_key is not None:
                     failures[event.step_key] = _in_short(run, event)
                 yield event
-        finally:
-            _summarise(run, failures)
 
 
 def release_executor(manifest: Manifest) -> dg.ExecutorDefinition:

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from tasker_release_pipeline.orchestration.partitions import PARTITION_TAG
 from tasker_release_pipeline.steps.run import ReleaseRun
+from tasker_release_pipeline.steps.run_lock import end_with_the_run
 
 
 class SettingsResource(dg.ConfigurableResource[None]):
@@ -39,10 +40,12 @@ class SettingsResource(dg.ConfigurableResource[None]):
         self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
     ) -> ReleaseRun:
         """What a step works with."""
-        return ReleaseRun.of(
+        run = ReleaseRun.of(
             context.run.tags[PARTITION_TAG],
             self.given(),
             log=context.log.info,
             run=context.run.run_id,
             attempt=context.retry_number + 1,
         )
+        end_with_the_run(run)
+        return run

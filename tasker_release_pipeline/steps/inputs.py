@@ -21,7 +21,6 @@ def check_inputs(
     `plans`, `gates`: whether the run makes the plan, or gives the verdict, itself. `builds`, `publishes`: the
     registries whose packages it builds or uploads.
     """
-    run.store.check_writable()
     commit = run.commit
     if run.settings.from_ref:
         from_ref(run.checkout, run.settings.from_ref, commit)

@@ -22,6 +22,7 @@ from tasker_release_pipeline.steps.run import ReleaseRun
 from tasker_release_pipeline.steps.source import SourceTree
 from tasker_release_pipeline.steps.uploads import upload_package
 from tasker_release_pipeline.toolchains.clean_install import install
+from tasker_release_pipeline.toolchains.runner import end_all
 
 LOADS = ("staged_install", "installs_and_loads")
 
@@ -102,6 +103,9 @@ def install_all(
                 reported.update(future.result())
             except ReleaseError as error:
                 problems[registry] = str(error)
+            except BaseException:  # an interrupt: leaving the pool would wait for its tools
+                end_all()
+                raise
     for key, version in reported.items():
         package = plan.package(key)
         if not same_version(package.registry, version, package.version):

@@ -19,6 +19,7 @@ from typing import Any
 
 from tasker_release_pipeline.release.errors import ToolError
 from tasker_release_pipeline.toolchains.redaction import Redactor
+from tasker_release_pipeline.toolchains.watchdog import unwatch, watch
 
 GRACE_SECONDS = 3.0
 """From SIGTERM to SIGKILL."""
@@ -34,6 +35,8 @@ _PASSED_ON_NAMES = """
 """
 _PASSED_ON = frozenset(_PASSED_ON_NAMES.split())
 _PASSED_ON_PREFIXES = ("LC_", "RUSTUP_", "CARGO_HTTP_", "CARGO_NET_")
+
+_live: dict[int, subprocess.Popen[bytes]] = {}
 
 _GET = {
     "cargo": "install Rust from https://rustup.rs",
@@ -108,6 +111,8 @@ def run(
                 start_new_session=True,
             )
             try:
+                _live[process.pid] = process
+                watch(process.pid)
                 signals_go_on()
                 in_time = _follow(process, started + seconds, take)
             except BaseException:
@@ -124,6 +129,12 @@ def run(
     if process.returncode != 0:
         raise ToolError(f"{shown} in {cwd}: {_status(process.returncode)}:\n{_relevant(tail)}")
     return Finished(output="\n".join(tail), seconds=took)
+
+
+def end_all() -> None:
+    """End every tool that runs now, in whichever thread: `run` raises there. For when the main thread is to stop."""
+    for process in list(_live.values()):
+        _signal_group(process, signal.SIGKILL)
 
 
 def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
@@ -226,6 +237,8 @@ def _end_group(process: subprocess.Popen[bytes], grace: float) -> None:
         process.wait()
         # On a busy machine the killed take a moment to go, and could still write.
         _wait_for_group(process, 2.0)
+        _live.pop(process.pid, None)
+        unwatch(process.pid)
 
 
 def _wait_for_group(process: subprocess.Popen[bytes], seconds: float) -> None:
