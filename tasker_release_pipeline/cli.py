@@ -61,5 +61,29 @@ def registries(root: Path, manifest: str, port: int, offline: bool) -> None:
         ended.wait()
 
 
+@main.command()
+@click.option(
+    "--root",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".tasker-release/registries"),
+    show_default=True,
+    help="The folder of the loopback registries; a rehearsal's is STORE/RELEASE/registries.",
+)
+@click.argument("orders")
+def faults(root: Path, orders: str) -> None:
+    """Order faults in loopback registries, to rehearse a bad day.
+
+    ORDERS is like "npm:upload:drop-after; crates_io:upload:500x2; pypi:upload:429:retry-after=3". docs/faults.md has
+    all the words. `make rehearse FAULTS="..."` orders them for one rehearsal.
+    """
+    from tasker_release_pipeline.loopback.fault_words import parse_faults  # noqa: PLC0415
+    from tasker_release_pipeline.loopback.orders import order  # noqa: PLC0415
+
+    parsed = parse_faults(orders)
+    for fault in parsed:
+        order(root.absolute(), fault)
+    click.echo(f"{len(parsed)} ordered in {root}")
+
+
 if __name__ == "__main__":
     main()

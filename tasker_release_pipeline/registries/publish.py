@@ -1,5 +1,6 @@
 """The one way that anything is published: ask, compare, upload what is missing, ask again."""
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,14 @@ from tasker_release_pipeline.release.errors import (
 
 SETTLE_SECONDS = 5.0
 """How long a failed upload is looked for: an index may take a moment to serve what was accepted after all."""
+
+_REFUSED_AS_DUPLICATE = {
+    RegistryName.CRATES_IO: re.compile("is already uploaded|already exists on"),
+    RegistryName.RUBYGEMS: re.compile("Repushing of gem versions is not allowed"),
+    RegistryName.PYPI: re.compile("File already exists"),
+    RegistryName.NPM: re.compile("cannot publish over"),
+}
+"""The registries' words for a version that they have, as their clients pass them on."""
 
 
 class PublishStatus(StrEnum):
@@ -119,7 +128,10 @@ def _with_digests(client: RegistryClient, holdings: Holdings, found: Comparison)
 def _arrived_all_the_same(
     client: RegistryClient, upload: Upload, artifacts: Sequence[Artifact], error: ToolError, settle_seconds: float
 ) -> None:
-    """Return where the registry has all files in spite of the client's failure; otherwise raise that failure."""
+    """Return where the registry has all files in spite of the client's failure, or says that it has the version.
+
+    Otherwise that failure is raised.
+    """
     title = TITLES[client.registry]
     upload.log(f"{upload.name} {upload.version}: the upload failed; asking {title} whether it arrived all the same")
     digests = {artifact.file: digest(artifact, client.registry) for artifact in artifacts}
@@ -137,6 +149,10 @@ def _arrived_all_the_same(
             retry_after=unavailable.retry_after,
         ) from error
     if after.verdict is Verdict.SAME:
+        return
+    if _REFUSED_AS_DUPLICATE[client.registry].search(str(error)):
+        # The registry has the version, and its index hides it yet: what it is shows when the index comes round.
+        upload.log(f"{upload.name} {upload.version}: {title} has it already; waiting for its index to say what it is")
         return
     has = "nothing of it" if after.verdict is Verdict.ABSENT else f"all but {', '.join(after.missing)}"
     raise ToolError(

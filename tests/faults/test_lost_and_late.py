@@ -20,20 +20,7 @@ Order = Callable[[RegistryName, str], None]
 REGISTRIES = pytest.mark.parametrize("actions", ALL, ids=lambda actions: str(actions.registry))
 
 
-STALE = pytest.mark.xfail(
-    strict=True,
-    reason="publish._arrived_all_the_same: a refusal as duplicate, whose version the index hides, ends as ToolError "
-    '"has nothing of it" in place of NotVisibleError',
-)
-
-
-@pytest.mark.parametrize(
-    "actions",
-    [
-        pytest.param(actions, id=str(actions.registry), marks=[] if actions is PYPI else STALE)
-        for actions in (CARGO, GEM, PYPI, NPM)  # PyPI answers 200 to the same file
-    ],
-)
+@pytest.mark.parametrize("actions", [CARGO, GEM, PYPI, NPM], ids=lambda actions: str(actions.registry))
 def test_a_re_run_while_the_index_is_late_is_not_visible_yet_and_later_already_published(
     tmp_path: Path, registries: LoopbackRegistries, fault: Order, actions: Actions
 ) -> None:

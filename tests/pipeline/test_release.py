@@ -223,3 +223,15 @@ def test_registries_can_be_served_alone_to_look_at(first_release: Pipeline) -> N
         assert json.loads(page)["dist-tags"]["alpha"] == "0.1.1"
         served.terminate()
         assert served.wait(timeout=20) == 0
+
+
+def test_faults_can_be_ordered_for_a_rehearsal_by_the_command_line(tmp_path: Path) -> None:
+    command = [str(Path(sys.executable).with_name("tasker-release")), "faults", "--root", str(tmp_path)]
+    done = subprocess.run(
+        [*command, "npm:upload:drop-after; pypi:upload:500x2"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("2 ordered in ")
+    wrong = subprocess.run([*command, "nmp:upload:drop-after"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 1
+    assert "nmp" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
