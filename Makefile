@@ -11,6 +11,8 @@ SOURCE ?=
 MANIFEST ?= tasker
 # make rehearse FAULTS="npm:upload:drop-after": a bad day for the registries; docs/faults.md has the words.
 export FAULTS
+# make rehearse RELEASE=rehearsal-20260301-030005: continue one that was interrupted
+export RELEASE
 export TASKER_RELEASE_STORE ?= $(STATE)/store
 export TASKER_RELEASE_WORK ?= $(STATE)/work
 export DAGSTER_HOME ?= $(STATE)/dagster

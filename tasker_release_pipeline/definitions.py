@@ -12,9 +12,19 @@ from tasker_release_pipeline.orchestration.jobs import release_jobs
 from tasker_release_pipeline.orchestration.publishing import install_checks, publish_assets
 from tasker_release_pipeline.orchestration.resources import SettingsResource
 from tasker_release_pipeline.release.endpoints import RegistryName
-from tasker_release_pipeline.release.manifest import load
+from tasker_release_pipeline.release.errors import InputError
+from tasker_release_pipeline.release.manifest import Manifest, load
 
-_manifest = load(os.environ.get("TASKER_RELEASE_MANIFEST") or "tasker")
+
+def _graph() -> Manifest:
+    try:
+        return load(os.environ.get("TASKER_RELEASE_MANIFEST") or "tasker")
+    except InputError:
+        # Every run reads the setting again, and refuses it with one message; an import could only end in a stack.
+        return load("tasker")
+
+
+_manifest = _graph()
 _registries = tuple(registry for registry in RegistryName if _manifest.of_registry(registry))
 
 defs = dg.Definitions(

@@ -25,8 +25,9 @@ class _OneLine(logging.Formatter):
 
 
 def _matters(record: logging.LogRecord) -> bool:
-    # One failed step makes a line for each step behind it; the summary says what was not attempted.
-    return not record.getMessage().endswith(" Not executing.")
+    # One failed step, or a dry run, makes a line for each step behind it; the summary says what was not attempted.
+    said = record.getMessage()
+    return not (said.endswith(" Not executing.") or " - Skipping step " in said)
 
 
 _LEVEL = dg.Field(str, default_value="INFO", is_required=False, description="The least level that is shown.")

@@ -11,7 +11,7 @@ import dagster as dg
 from dagster._core.execution.plan.objects import StepFailureData
 
 from tasker_release_pipeline.orchestration.assets import GATE_STEP
-from tasker_release_pipeline.orchestration.failures import why
+from tasker_release_pipeline.orchestration.failures import is_failed_check, why
 from tasker_release_pipeline.orchestration.partitions import PARTITION_TAG
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import InputError, ReleaseError
@@ -133,8 +133,8 @@ def _check(run: ReleaseRun, graph: Manifest, steps: Iterable[str]) -> None:
 
 
 def _in_short(run: ReleaseRun, event: dg.DagsterEvent) -> str:
-    asset = "gate" if event.step_key == GATE_STEP else event.step_key
-    stopped = [result.message for result in run.store.checks().values() if result.asset == asset and result.stops]
-    if stopped:
-        return "; ".join(stopped)
+    if is_failed_check(event):
+        asset = "gate" if event.step_key == GATE_STEP else event.step_key
+        stopped = [result.message for result in run.store.checks().values() if result.asset == asset and result.stops]
+        return "; ".join(stopped) or str(why(event))
     return why(event) or "an error that nobody foresaw; its stack is in the log"

@@ -7,6 +7,7 @@ import dagster as dg
 
 from tasker_release_pipeline.release.errors import ReleaseError
 
+_INTERRUPTED = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 _CHECK_FAILED = "DagsterAssetCheckFailedError"
 
 
@@ -19,6 +20,12 @@ def failures_in_words() -> Iterator[None]:
         raise dg.Failure(description=str(error), allow_retries=False) from None
 
 
+def is_failed_check(event: dg.DagsterEvent) -> bool:
+    """Whether a step failed because a blocking check of its asset did not pass."""
+    error = event.step_failure_data.error
+    return error is not None and error.cls_name == _CHECK_FAILED
+
+
 def why(event: dg.DagsterEvent | None) -> str | None:
     """Why a step failed, where it did so on purpose, or refused bad input; None for all that nobody foresaw."""
     if event is None or not event.is_step_failure:
@@ -28,6 +35,8 @@ def why(event: dg.DagsterEvent | None) -> str | None:
         return str(data.user_failure_data.description)
     if data.error is None:
         return event.message
+    if data.error.cls_name in _INTERRUPTED:
+        return "interrupted; run it again"
     if data.error.cls_name == _CHECK_FAILED:
         return "a blocking check did not pass: " + " ".join(data.error.message.split("\n")[1:]).strip()
     return None

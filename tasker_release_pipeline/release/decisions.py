@@ -88,14 +88,14 @@ def decide(
     if manifest.core is not None:
         known = facts[manifest.core]
         reasons = _core_reasons(known.changes)
-        decisions[manifest.core] = _decision(manifest.core, known, reasons, next_patch(_current(known)), named)
+        decisions[manifest.core] = _decision(manifest.core, known, reasons, _bumped(known), named)
     for component in manifest.components:
         if component in decisions:
             continue
         known = facts[component]
         own = [key for key in known.changes.packages if manifest.package(key).component == component]
         reasons = [f"{key} changed ({_some(known.changes.packages[key])})" for key in own]
-        version = next_patch(_current(known))
+        version = _bumped(known)
         if known.changes.ffi_core:
             reasons.append("the FFI core changed")
             if manifest.core is not None:
@@ -150,8 +150,16 @@ def _result(
 
 
 def _current(known: Facts) -> Version:
-    # A published pre-release may be another branch's; the next patch is a release in any case, so none can collide.
-    return max([known.tree, *(version for version in known.published.taken if version.prerelease is None)])
+    # A published pre-release may be another branch's; the next patch is a release in any case, so none can collide. And
+    # only what the whole component is published at: one package's name may be a stranger's, with numbers of its own.
+    return max([known.tree, *(version for version in known.published.complete if version.prerelease is None)])
+
+
+def _bumped(known: Facts) -> Version:
+    version = next_patch(_current(known))
+    while version in known.published.taken:
+        version = next_patch(version)
+    return version
 
 
 def _common(held: Iterable[tuple[Version, ...] | None]) -> set[Version]:

@@ -76,7 +76,7 @@ def judge(
     `checks`: the results at hand by asset and name. `expected`: the checks that have to be there, with the digest that
     each must have looked at: one that is missing, or looked at something else, is a no-go.
     """
-    against = list(findings)
+    against = list(dict.fromkeys(findings))  # two steps may have asked the same registry in vain
     for (asset, name), subject in expected.items():
         result = checks.get((asset, name))
         if result is None:

@@ -9,7 +9,7 @@ from tasker_release_pipeline.release.settings import Mode
 
 
 class OutcomeKind(StrEnum):
-    """The outcomes, in the words of docs/design.md."""
+    """The outcomes, in the field's words."""
 
     PUBLISHED = "published"
     ALREADY_PUBLISHED = "already_published"
@@ -24,6 +24,11 @@ class OutcomeKind(StrEnum):
     def good(self) -> bool:
         """Whether the package is where the release wants it."""
         return self in (OutcomeKind.PUBLISHED, OutcomeKind.ALREADY_PUBLISHED, OutcomeKind.UNCHANGED)
+
+    @property
+    def attempted(self) -> bool:
+        """Whether an upload was begun."""
+        return self not in (OutcomeKind.UNCHANGED, OutcomeKind.NOT_ATTEMPTED)
 
     @property
     def may_be_out(self) -> bool:

@@ -150,7 +150,10 @@ def _after_dry_run(gate: Gate | None) -> str:
         return "For the verdict, run the jobs up to `gate` (or `release`)."
     if gate.verdict is Verdict.NO_GO:
         return "Mend the errors above, then run the job again."
-    return "To release, run the same job with `dry_run: false`."
+    return (
+        "To release: `dry_run: false`, and for the public registries also RELEASE_DRY_RUN=false in the environment, "
+        "their tokens, and a commit whose files say these versions already."
+    )
 
 
 def _cell(value: object) -> str:

@@ -24,21 +24,21 @@ def build_packages(run: ReleaseRun, plan: Plan, tree: SourceTree, registry: Regi
         run.log(f"{registry}: nothing to build, no package of it is part of this release")
         return BuildResult(commit=tree.commit)
     step = BUILD_STEPS[registry]
-    source = worktree(run, plan, tree)
     out = run.scratch(f"out/{step}")
     started = time.monotonic()
     try:
-        artifacts = build(
-            registry,
-            [run.manifest.package(package.key) for package in planned],
-            run.manifest.registries[registry].build,
-            source=source,
-            out=out,
-            target=run.work / "target",
-            epoch=tree.epoch,
-            log=run.log,
-            logfile=run.logfile(step),
-        )
+        with worktree(run, plan, tree) as source:
+            artifacts = build(
+                registry,
+                [run.manifest.package(package.key) for package in planned],
+                run.manifest.registries[registry].build,
+                source=source,
+                out=out,
+                target=run.work / "target",
+                epoch=tree.epoch,
+                log=run.log,
+                logfile=run.logfile(step),
+            )
     finally:
         run.keep_log(step)
     for artifact in artifacts:

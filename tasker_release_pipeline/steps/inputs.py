@@ -6,6 +6,7 @@ from tasker_release_pipeline.release.bases import from_ref
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import InputError
 from tasker_release_pipeline.release.plan import check_tag
+from tasker_release_pipeline.release.settings import Mode
 from tasker_release_pipeline.release.stamping import Tree, tree_versions
 from tasker_release_pipeline.steps.gate import admit
 from tasker_release_pipeline.steps.run import ReleaseRun
@@ -27,6 +28,11 @@ def check_inputs(
     tree = tree_versions(Tree.of(run.checkout, commit).read, run.manifest, commit[:12])
     if run.checkout.commit_of(f"refs/tags/{run.release}"):
         check_tag(run.manifest, run.release, tree)
+    elif run.mode is Mode.LIVE:
+        raise InputError(
+            f"release {run.release}: {run.checkout.path} has no tag of that name, and a live release publishes the "
+            "tagged commit; fetch it (git fetch --tags), or correct the key"
+        )
     if problems := check_tools(run.manifest, {*builds, *publishes}).problems:
         raise InputError("; ".join(problems))
     # The stamped tree is checked in any case; here already where it is at hand, before anything starts.

@@ -35,20 +35,23 @@ def plan_release(run: ReleaseRun) -> Plan:
 def _standing(run: ReleaseRun) -> Plan | None:
     plan = run.store.read("plan.json", Plan)
     # Any attempt counts, not the last alone: a version that is out stays out, however later runs end.
-    out = [key for key in run.manifest.keys if any(outcome.kind.may_be_out for outcome in run.store.outcomes(key))]
-    if plan is None or not out:
+    kinds = {key: {outcome.kind for outcome in run.store.outcomes(key)} for key in run.manifest.keys}
+    if plan is None or not any(kind.attempted for known in kinds.values() for kind in known):
         return None
+    out = [key for key, known in kinds.items() if any(kind.may_be_out for kind in known)]
     for what, then, now in (
         ("commit", plan.commit, run.commit),
         ("manifest", plan.manifest_digest, run.manifest.digest),
         ("registries", plan.settings.registries, run.settings.registries),
     ):
+        if then != now and not out:
+            return None
         if then != now:
             raise InputError(
-                f"release {run.release}: {', '.join(out)} of it were published from {what} {then[:12]}, this is "
+                f"release {run.release}: {', '.join(out)} of it are out (or may be) from {what} {then[:12]}, this is "
                 f"{now[:12]}; finish the release as it was planned, or start another under a new tag"
             )
-    run.log(f"continuing the plan of {run.release}: {', '.join(out)} published so far")
+    run.log(f"continuing the plan of {run.release}; out so far, or perhaps: {', '.join(out) or 'nothing'}")
     return plan
 
 
@@ -65,7 +68,7 @@ def _fresh(run: ReleaseRun) -> Plan:
         commit=commit,
         facts=gather_facts(run, commit, versions, published),
         unreachable=unreachable,
-        tagged=run.release in run.checkout.tags(),
+        tagged=_is_tagged(run, commit, versions),
     )
     if run.mode is Mode.LIVE and (wrong := disagreements(tree, run.manifest, plan.versions)):
         message = (
@@ -93,6 +96,13 @@ def _ask(run: ReleaseRun, endpoints: Endpoints) -> tuple[dict[str, tuple[Version
         held = answer if isinstance(answer, tuple) else None
         run.log(f"{key}: " + ("unknown" if held is None else ", ".join(map(str, held[-3:])) or "nothing published"))
     return {key: None if isinstance(a, Exception) else a for key, a in answers.items()}, unreachable
+
+
+def _is_tagged(run: ReleaseRun, commit: str, versions: Mapping[str, Version]) -> bool:
+    """Whether the commit is a tagged release: under this key, or (in a rehearsal of it) under its version's."""
+    tags = run.checkout.tags()
+    core = run.manifest.core
+    return run.release in tags or (core is not None and tags.get(f"v{versions[core]}") == commit)
 
 
 def gather_facts(

@@ -45,6 +45,9 @@ def publish_package(run: ReleaseRun, key: str) -> Outcome | None:
         plan, manifest = admit(run)
         artifacts = manifest.of_package(key)
         tree = run.store.demand("source.json", SourceTree, "run `pre_flight_check` for this release first")
+        # Written before anything is sent: killed in the middle, the next run knows that the version may be out.
+        started = "the upload was started, and its end is not known; run again: it asks the registry first"
+        run.store.write_outcome(_outcome(run, package, OutcomeKind.UNKNOWN, detail=started))
         with target(run) as registries:
             scratch = run.scratch(log)
             done = upload_package(run, package, artifacts, registries, plan=plan, tree=tree, scratch=scratch, log=log)

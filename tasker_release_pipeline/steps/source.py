@@ -4,6 +4,7 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from pydantic import BaseModel, ConfigDict
 
@@ -28,7 +29,8 @@ class SourceTree(BaseModel):
 
 def stamp_source(run: ReleaseRun, plan: Plan) -> SourceTree:
     """Stamp the source, and check the manifest against it. Raises InputError."""
-    with _locked(run):
+    with _lock(run) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         stamped = stamp(run.checkout, plan.commit, _folder(run), run.manifest, plan.versions)
     if stamped.changed and run.mode is Mode.LIVE:
         raise InputError(
@@ -43,19 +45,32 @@ def stamp_source(run: ReleaseRun, plan: Plan) -> SourceTree:
     return SourceTree(commit=stamped.commit, changed=stamped.changed, epoch=epoch)
 
 
-def worktree(run: ReleaseRun, plan: Plan, tree: SourceTree) -> Path:
-    """The folder that holds the stamped source; made again where it is gone or was changed. Raises InputError."""
+@contextmanager
+def worktree(run: ReleaseRun, plan: Plan, tree: SourceTree) -> Iterator[Path]:
+    """The folder that holds the stamped source, for as long as the block needs it; made again where it is not right.
+
+    Several steps read and build in it beside each other; nobody puts it right under another's hands.
+    Raises InputError where it can't be made again.
+    """
     folder = _folder(run)
-    with _locked(run):
-        if _is_at(folder, tree.commit):
-            return folder
-        stamped = stamp(run.checkout, plan.commit, folder, run.manifest, plan.versions)
+    with _lock(run) as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        if not _is_at(folder, tree.commit):
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not _is_at(folder, tree.commit):
+                _make_again(run, plan, tree)
+            fcntl.flock(lock, fcntl.LOCK_SH)
+        yield folder
+
+
+def _make_again(run: ReleaseRun, plan: Plan, tree: SourceTree) -> None:
+    stamped = stamp(run.checkout, plan.commit, _folder(run), run.manifest, plan.versions)
     if stamped.commit != tree.commit:
         raise InputError(
             f"source {run.checkout.path}: stamping gives {stamped.commit[:12]} where the release was built from "
             f"{tree.commit[:12]}; another version of the pipeline made it: run `source_tree` and the builds again"
         )
-    return stamped.path
 
 
 def _folder(run: ReleaseRun) -> Path:
@@ -71,9 +86,7 @@ def _is_at(folder: Path, commit: str) -> bool:
 
 
 @contextmanager
-def _locked(run: ReleaseRun) -> Iterator[None]:
-    # Builds run beside each other in processes of their own; one of them makes the worktree, the others wait.
+def _lock(run: ReleaseRun) -> Iterator[IO[bytes]]:
     run.work.mkdir(parents=True, exist_ok=True)
     with open(run.work / "source.lock", "wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        yield file

@@ -1,5 +1,6 @@
 """Uploading the stored files of one package, to staging or to the target: the same code, the same arguments."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from tasker_release_pipeline.registries.client import client
@@ -31,26 +32,27 @@ def upload_package(
     row = run.manifest.package(package.key)
     limits = run.manifest.registries[package.registry]
     is_crate = package.registry is RegistryName.CRATES_IO
-    # cargo publishes from source: it packages once more, and the client compares the bytes before it lets it upload.
-    source = worktree(run, plan, tree) if is_crate else None
-    upload = Upload(
-        name=package.name,
-        version=package.version,
-        files=tuple(run.store.get_artifact(artifact, scratch / "files") for artifact in artifacts),
-        scratch=scratch / "client",
-        seconds=limits.upload_seconds,
-        log=run.log,
-        logfile=run.logfile(log),
-        dist_tag=package.dist_tag or "",
-        access=row.access,
-        source=source,
-        target_dir=scratch / "target" if is_crate else None,
-    )
-    upload.scratch.mkdir(parents=True, exist_ok=True)
-    return publish(
-        client(package.registry, registries.endpoints),
-        upload,
-        artifacts,
-        registries.credentials,
-        propagation_seconds=limits.propagation_seconds,
-    )
+    with ExitStack() as stack:
+        # cargo publishes from source: it packages once more, and the client compares the bytes before it uploads.
+        source = stack.enter_context(worktree(run, plan, tree)) if is_crate else None
+        upload = Upload(
+            name=package.name,
+            version=package.version,
+            files=tuple(run.store.get_artifact(artifact, scratch / "files") for artifact in artifacts),
+            scratch=scratch / "client",
+            seconds=limits.upload_seconds,
+            log=run.log,
+            logfile=run.logfile(log),
+            dist_tag=package.dist_tag or "",
+            access=row.access,
+            source=source,
+            target_dir=scratch / "target" if is_crate else None,
+        )
+        upload.scratch.mkdir(parents=True, exist_ok=True)
+        return publish(
+            client(package.registry, registries.endpoints),
+            upload,
+            artifacts,
+            registries.credentials,
+            propagation_seconds=limits.propagation_seconds,
+        )

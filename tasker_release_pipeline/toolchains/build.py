@@ -54,7 +54,9 @@ def build(
             run(words, cwd=place, seconds=command.seconds, log=log, env=env, logfile=logfile)
     if registry is RegistryName.CRATES_IO:
         _copy_listed(archives, packages, out)
-    _check_clean(source, env, log, logfile)
+    # Its own folders, and the lockfile that cargo may write anywhere: other builds are at work in the same tree.
+    own = [*(package.folder for package in packages), "Cargo.lock"]
+    _check_clean(source, own, env=env, log=log, logfile=logfile)
     artifacts = list(_collected(registry, packages, recipe, out))
     return tuple(sorted(artifacts, key=lambda artifact: (artifact.package, artifact.file)))
 
@@ -86,8 +88,10 @@ def _copy_listed(archives: Path, packages: Sequence[Package], out: Path) -> None
             shutil.copy2(archive, out / archive.name)
 
 
-def _check_clean(source: Path, env: Mapping[str, str], log: Callable[[str], None], logfile: Path) -> None:
-    command = ["git", "-c", "core.quotePath=false", "status", "--porcelain"]
+def _check_clean(
+    source: Path, paths: Sequence[str], *, env: Mapping[str, str], log: Callable[[str], None], logfile: Path
+) -> None:
+    command = ["git", "-c", "core.quotePath=false", "status", "--porcelain", "--", *paths]
     status = run(command, cwd=source, seconds=_GIT_SECONDS, log=log, env=env, logfile=logfile)
     # "XY path": the path begins at the fourth character.
     files = [line[3:] for line in status.output.splitlines() if line]

@@ -109,6 +109,12 @@ def test_a_manifest_of_another_graph(pipeline: Pipeline) -> None:
 
 def test_a_manifest_that_is_not_there(pipeline: Pipeline) -> None:
     refused(pipeline, "'taskre'", "tasker, tasker-ctl", manifest="taskre")
+    refused(pipeline, "'taskre'", "tasker, tasker-ctl", TASKER_RELEASE_MANIFEST="taskre")
+
+
+def test_a_live_release_without_its_tag(pipeline: Pipeline) -> None:
+    settings = {"registries": "live", "RELEASE_DRY_RUN": "false"}
+    refused(pipeline, "release-2026", "no tag of that name", "git fetch --tags", release="release-2026", **settings)
 
 
 def test_an_internal_dependency_without_a_version(pipeline: Pipeline) -> None:

@@ -87,12 +87,23 @@ def tool(pipeline: Pipeline, *words: str) -> Callable[[], list[int]]:
 
 MOMENTS = {
     "a compiler at work": ("rustc", "pyo3"),
+    "the first upload": ("cargo", " publish ", "publish_crates_io_tasker-pgmq"),
     "an upload": ("cargo", " publish ", "publish_crates_io_tasker-client"),
 }
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["SIGKILL", "SIGTERM"])
-@pytest.mark.parametrize("moment", ["a compiler at work", pytest.param("an upload", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)],
+    ids=["SIGKILL", "SIGTERM"],
+)
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "the first upload",
+        *(pytest.param(later, marks=pytest.mark.slow) for later in ("a compiler at work", "an upload")),
+    ],
+)
 def test_a_killed_run_leaves_nothing_and_the_next_one_finishes(fresh: Pipeline, moment: str, number: int) -> None:
     fresh.folder.mkdir()
     with running(fresh, tool(fresh, *MOMENTS[moment])) as run:
@@ -103,6 +114,7 @@ def test_a_killed_run_leaves_nothing_and_the_next_one_finishes(fresh: Pipeline, 
     ended = fresh.execute("release", RELEASE)
     assert ended.status == 0, ended.output[-6000:]
     assert set(fresh.outcomes(RELEASE)) == NINE
+    assert {package["version"] for package in fresh.read(RELEASE, "plan.json")["packages"]} == {"0.1.1"}
     assert set(fresh.outcomes(RELEASE).values()) <= {"published", "already_published"}
     assert sorted(fresh.published().values()) == sorted(fresh.artifacts(RELEASE).values())
 

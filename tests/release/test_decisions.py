@@ -346,3 +346,16 @@ def test_a_first_release_from_a_tagged_commit_is_published_as_it_is() -> None:
 def test_a_tag_on_a_tree_of_published_versions_does_not_prepare_it() -> None:
     unprepared = all_facts(changed=[RUBY])
     assert decide(TASKER, unprepared, "release-20260208-1828", tagged=True)["ruby"].version == "0.1.9"
+
+
+def test_a_strangers_package_of_the_same_name_does_not_lift_the_core() -> None:
+    """crates.io's `tasker-cli` is at 2.2.1, and not ours."""
+    held = {key: (version("0.1.7"), version("0.1.8")) for key in CRATES} | {"crates_io/tasker-cli": (version("2.2.1"),)}
+    known = facts("core", tree="0.1.8", held=held, changed=[CLI])
+    assert decide(TASKER, all_facts(core=known), "release-1")["core"].version == "0.1.9"
+
+
+def test_a_bump_leaves_out_numbers_that_some_package_used_up() -> None:
+    held = {key: (version("0.1.8"), version("0.1.9")) for key in CRATES} | {"crates_io/tasker-cli": (version("0.1.8"),)}
+    known = facts("core", tree="0.1.8", held=held, changed=[CLI], base=BEGINNING)
+    assert decide(TASKER, all_facts(core=known), "release-1")["core"].version == "0.1.10"

@@ -63,7 +63,9 @@ def test_a_dry_run_with_a_go_says_what_would_be_uploaded_and_how_to_release() ->
     assert text.startswith("# Release v0.1.9: dry run, gate: go\n")
     assert row(text, "tasker-rb") == ["tasker-rb", "would be uploaded", "0.1.9", "rubygems", f"`{'a' * 16}`", ""]
     assert row(text, "tasker-cli")[1] == "unchanged"
-    assert text.endswith("Nothing was uploaded. To release, run the same job with `dry_run: false`.\n")
+    assert (
+        "Nothing was uploaded. To release: `dry_run: false`, and for the public registries also RELEASE_DRY_RUN" in text
+    )
 
 
 def test_a_dry_run_with_a_no_go_does_not_send_anyone_to_release() -> None:
