@@ -39,13 +39,13 @@ lint: set-up ## Formatting, linting, types, import rules
 	$(BIN)/lint-imports
 
 unit: set-up ## The tests that need neither a network nor a toolchain
-	$(BIN)/pytest -n 2 -m "not toolchain and not slow"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not toolchain and not slow"
 
 test: lint ## Everything that has to pass before a change lands (under 15 minutes on two cores)
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
 test-all: lint ## The same, with the longer proofs
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist worksteal
 
 lock: ## Pin the dependencies anew, within the ranges of pyproject.toml and config/lock/node/package.json
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 --upgrade \
