@@ -38,8 +38,9 @@ lint: set-up ## Formatting, linting, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-unit: set-up ## The tests that need neither a network nor a toolchain
-	$(BIN)/pytest -n 2 --dist worksteal -m "not toolchain and not slow"
+unit: set-up ## The tests that need neither a network nor a toolchain, the fault matrices aside
+	$(BIN)/pytest -n 2 --dist worksteal -m "not toolchain and not slow" \
+	  --ignore tests/faults --ignore-glob "tests/loopback/test_fault*"
 
 test: lint ## Everything that has to pass before a change lands (under 15 minutes on two cores)
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
