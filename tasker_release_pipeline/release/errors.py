@@ -3,6 +3,7 @@
 ReleaseError                 says what is wrong, where, and the way out, in one message
 ├── InputError               bad input: refused before anything starts
 ├── ToolError                a tool failed, was too slow, or is missing
+│   └── TransientError       an upload failed for the moment, and did not arrive; running again may help
 ├── RegistryError            a registry refused for good (a 4xx); running again changes nothing
 ├── UnavailableError         a registry could not be asked, or answered 408, 429 or 5xx; running again may help
 ├── ConflictError            other content is published under the same version
@@ -21,6 +22,17 @@ class InputError(ReleaseError):
 
 class ToolError(ReleaseError):
     """A tool that failed, overran its time limit, or is not installed."""
+
+
+class TransientError(ToolError):
+    """An upload that failed for the moment (a lost connection, 408, 429, 5xx), and the registry lacks the files.
+
+    `retry_after`: seconds to wait, where the registry named them.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class RegistryError(ReleaseError):
