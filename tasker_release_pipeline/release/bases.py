@@ -1,6 +1,6 @@
 """The commit that a component's changes are counted from."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
@@ -56,12 +56,12 @@ def last_published(
     *,
     asked: bool,
     tags: Mapping[str, str],
-    release: str,
+    own: Collection[str],
 ) -> Base:
     """The base of a component whose last published version is `version`.
 
-    The component's tag for that version; else the nearest release tag in the history, other than that of `release`
-    itself; else the beginning. Where the registry answered (`asked`) that nothing was ever published, a tag is no
+    The component's tag for that version; else the nearest release tag in the history, other than the release's `own`;
+    else the beginning. Where the registry answered (`asked`) that nothing was ever published, a tag is no
     evidence that something was: the beginning.
     Raises InputError for a shallow clone, which would make everything look changed.
     """
@@ -75,7 +75,7 @@ def last_published(
     tag = f"{component}-v{version}"
     if version is not None and tag in tags and checkout.is_ancestor(tags[tag], commit):
         return Base(kind=BaseKind.COMPONENT_TAG, ref=tag, commit=tags[tag])
-    nearest = checkout.nearest_tag(RELEASE_TAGS, commit, exclude=[release])
+    nearest = checkout.nearest_tag(RELEASE_TAGS, commit, exclude=own)
     if nearest is not None:
         return Base(kind=BaseKind.RELEASE_TAG, ref=nearest, commit=tags[nearest])
     return BEGINNING

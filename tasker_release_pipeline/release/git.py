@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +76,7 @@ class Checkout:
             return False
         return True
 
-    def nearest_tag(self, patterns: Sequence[str], commit: str, exclude: Sequence[str]) -> str | None:
+    def nearest_tag(self, patterns: Sequence[str], commit: str, exclude: Collection[str]) -> str | None:
         """The tag matching one of `patterns` with the fewest commits between it and `commit`; None without one."""
         matches = [f"--match={pattern}" for pattern in patterns]
         # A tag's name may not hold * ? [ or \\, so as a pattern it matches itself alone.

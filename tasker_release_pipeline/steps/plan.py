@@ -1,22 +1,15 @@
 """The plan step: compare the source with what the registries hold."""
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 from semver import Version
 
-from tasker_release_pipeline.registries.client import client
-from tasker_release_pipeline.release.bases import from_ref, last_published
-from tasker_release_pipeline.release.changes import Changes, changed_beyond_stamping, classify
-from tasker_release_pipeline.release.decisions import Facts, Published
-from tasker_release_pipeline.release.endpoints import Endpoints
-from tasker_release_pipeline.release.errors import InputError, RegistryError, UnavailableError
-from tasker_release_pipeline.release.manifest import Package
+from tasker_release_pipeline.release.errors import InputError
+from tasker_release_pipeline.release.facts import gather_facts
 from tasker_release_pipeline.release.plan import Finding, Plan, Severity, make_plan
 from tasker_release_pipeline.release.settings import Mode
 from tasker_release_pipeline.release.stamping import Tree, disagreements, tree_versions
-from tasker_release_pipeline.release.versions import legible
+from tasker_release_pipeline.steps.published import ask
 from tasker_release_pipeline.steps.registry_sets import target
 from tasker_release_pipeline.steps.run import ReleaseRun
 
@@ -58,7 +51,7 @@ def _standing(run: ReleaseRun) -> Plan | None:
 def _fresh(run: ReleaseRun) -> Plan:
     commit = run.commit
     with target(run) as registries:
-        published, unreachable = _ask(run, registries.endpoints)
+        published, unreachable = ask(run.manifest, registries.endpoints, run.log)
     tree = Tree.of(run.checkout, commit)
     versions = tree_versions(tree.read, run.manifest, commit[:12])
     plan = make_plan(
@@ -66,7 +59,15 @@ def _fresh(run: ReleaseRun) -> Plan:
         run.settings,
         release=run.release,
         commit=commit,
-        facts=gather_facts(run, commit, versions, published),
+        facts=gather_facts(
+            run.checkout,
+            run.manifest,
+            commit,
+            versions,
+            published,
+            own=[run.release],
+            base_ref=run.settings.from_ref,
+        ),
         unreachable=unreachable,
         tagged=_is_tagged(run, commit, versions),
     )
@@ -80,65 +81,8 @@ def _fresh(run: ReleaseRun) -> Plan:
     return plan
 
 
-def _ask(run: ReleaseRun, endpoints: Endpoints) -> tuple[dict[str, tuple[Version, ...] | None], dict[str, str]]:
-    def versions(package: Package) -> tuple[Version, ...] | Exception:
-        try:
-            held = client(package.registry, endpoints).holdings(package.name)
-        except (UnavailableError, RegistryError) as error:
-            return error
-        return tuple(legible(held.versions, package.registry))
-
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        packages = map(run.manifest.package, run.manifest.keys)
-        answers = dict(zip(run.manifest.keys, pool.map(versions, packages), strict=True))
-    unreachable = {key: str(answer) for key, answer in answers.items() if isinstance(answer, Exception)}
-    for key, answer in answers.items():
-        held = answer if isinstance(answer, tuple) else None
-        run.log(f"{key}: " + ("unknown" if held is None else ", ".join(map(str, held[-3:])) or "nothing published"))
-    return {key: None if isinstance(a, Exception) else a for key, a in answers.items()}, unreachable
-
-
 def _is_tagged(run: ReleaseRun, commit: str, versions: Mapping[str, Version]) -> bool:
     """Whether the commit is a tagged release: under this key, or (in a rehearsal of it) under its version's."""
     tags = run.checkout.tags()
     core = run.manifest.core
     return run.release in tags or (core is not None and tags.get(f"v{versions[core]}") == commit)
-
-
-def gather_facts(
-    run: ReleaseRun,
-    commit: str,
-    versions: Mapping[str, Version],
-    published: Mapping[str, tuple[Version, ...] | None],
-) -> dict[str, Facts]:
-    """What is known of each component. `versions`: the tree's; `published`: by package, None where unknown."""
-    checkout, manifest = run.checkout, run.manifest
-    tags = checkout.tags()
-    named = from_ref(checkout, run.settings.from_ref, commit) if run.settings.from_ref else None
-    changes: dict[str | None, Changes] = {}
-    at_base: dict[str | None, Mapping[str, Version]] = {None: {}}
-    facts = {}
-    for component in manifest.components:
-        held = Published(packages={p.key: published[p.key] for p in manifest.of_component(component)})
-        base = named or last_published(
-            checkout, commit, component, held.latest, asked=held.asked, tags=tags, release=run.release
-        )
-        # Components often share a base; each base is looked at once.
-        if base.commit not in changes:
-            paths = (
-                changed_beyond_stamping(checkout, manifest, base.commit, commit, versions)
-                if base.commit is not None
-                else checkout.changed_paths(None, commit)
-            )
-            changes[base.commit] = classify(paths, manifest)
-        if base.commit not in at_base and base.commit is not None:
-            read = partial(checkout.show, base.commit)
-            at_base[base.commit] = tree_versions(read, manifest, base.ref, partial=True)
-        facts[component] = Facts(
-            tree=versions[component],
-            base=base,
-            at_base=at_base[base.commit].get(component),
-            published=held,
-            changes=changes[base.commit],
-        )
-    return facts

@@ -20,7 +20,7 @@ def base_of(repository: Repository, held: str | None, *, asked: bool = True, com
         None if held is None else version(held),
         asked=asked,
         tags=checkout.tags(),
-        release="v0.1.9",
+        own=["v0.1.9"],
     )
 
 
@@ -126,7 +126,7 @@ def test_a_shallow_clone_is_refused_as_everything_would_look_changed(repository:
         InputError, match=r"clone: a shallow clone, .* \(git fetch --unshallow --tags; .*fetch-depth: 0"
     ):
         last_published(
-            checkout, checkout.head, "ruby", version("0.1.8"), asked=True, tags=checkout.tags(), release="v0.1.9"
+            checkout, checkout.head, "ruby", version("0.1.8"), asked=True, tags=checkout.tags(), own=["v0.1.9"]
         )
 
 

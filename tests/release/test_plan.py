@@ -4,10 +4,10 @@ import pytest
 
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import InputError
+from tasker_release_pipeline.release.facts import gather_facts
 from tasker_release_pipeline.release.plan import Finding, Plan, Severity
 from tasker_release_pipeline.release.settings import OnDuplicate
 from tasker_release_pipeline.release.stamping import Tree, rewrites
-from tasker_release_pipeline.steps.plan import gather_facts
 from tasker_release_pipeline.steps.run import ReleaseRun
 
 from .building import CLI, CRATES, RUBY, SHARED, TASKER, Repository, begun, facts, planned, published, released, version
@@ -145,7 +145,8 @@ def decided(repository: Repository, release: str, **held: str) -> dict[str, str]
     gem = run.checkout.show(run.commit, "workers/ruby/lib/tasker_core/version.rb") or ""
     versions = {name: version("0.1.8") for name in TASKER.components} | {"core": version(tree.strip())}
     versions["ruby"] = version(re.findall(r'VERSION = "(.*)"', gem)[0])
-    return released(decided_on(release=release, **gather_facts(run, run.commit, versions, packages)))
+    known = gather_facts(run.checkout, run.manifest, run.commit, versions, packages, own=[release])
+    return released(decided_on(release=release, **known))
 
 
 @pytest.fixture
