@@ -17,8 +17,8 @@ from pydantic import BaseModel, ValidationError
 from upath import UPath
 
 from tasker_release_pipeline.release.artifact import Artifact
+from tasker_release_pipeline.release.checks import CheckResult
 from tasker_release_pipeline.release.errors import InputError
-from tasker_release_pipeline.release.gate import CheckResult
 from tasker_release_pipeline.release.outcome import Outcome
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -11,9 +11,10 @@ import pytest
 from upath import UPath
 
 from tasker_release_pipeline.release.artifact import Artifact, BuildResult, ReleaseManifest
+from tasker_release_pipeline.release.checks import CheckResult
 from tasker_release_pipeline.release.errors import InputError
-from tasker_release_pipeline.release.gate import CheckResult
 from tasker_release_pipeline.release.outcome import Outcome, OutcomeKind
+from tasker_release_pipeline.release.plan import Finding, Severity
 from tasker_release_pipeline.release.settings import Mode, Settings
 from tasker_release_pipeline.store import ReleaseStore
 
@@ -124,11 +125,12 @@ def test_an_outcome_without_a_time_zone_can_not_be_compared_and_is_refused() -> 
 @pytest.mark.parametrize("asset", ["staged_install", "npm/tasker"])
 def test_checks_of_other_runs_are_found_by_asset_and_name(store: ReleaseStore, asset: str) -> None:
     assert store.checks() == {}
-    passed = CheckResult(asset=asset, name="loads", passed=True, subject="s", message="")
+    passed = CheckResult(asset=asset, name="loads", subject="s")
     store.write_check(passed)
     assert store.checks() == {(asset, "loads"): passed}
-    store.write_check(passed.model_copy(update={"passed": False}))
-    assert not store.checks()[asset, "loads"].passed
+    failed = passed.model_copy(update={"findings": (Finding(severity=Severity.ERROR, message="does not load"),)})
+    store.write_check(failed)
+    assert store.checks() == {(asset, "loads"): failed}
 
 
 def test_an_artifact_comes_back_with_the_same_bytes(store: ReleaseStore, tmp_path: Path) -> None:

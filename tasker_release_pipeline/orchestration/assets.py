@@ -10,14 +10,18 @@ from tasker_release_pipeline.orchestration.failures import failures_in_words
 from tasker_release_pipeline.orchestration.partitions import RELEASES
 from tasker_release_pipeline.orchestration.resources import SettingsResource
 from tasker_release_pipeline.release.artifact import BuildResult, ReleaseManifest
+from tasker_release_pipeline.release.catalogue import BUILD_ASSETS, GO, checks_of
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.plan import Plan
-from tasker_release_pipeline.steps.builds import BUILD_STEPS, build_packages
-from tasker_release_pipeline.steps.gate import VERDICT, give_verdict
+from tasker_release_pipeline.steps.build_checks import check_build
+from tasker_release_pipeline.steps.builds import build_packages
+from tasker_release_pipeline.steps.gate import give_verdict
 from tasker_release_pipeline.steps.plan import plan_release
-from tasker_release_pipeline.steps.release_manifest import COMPLETE, list_files
+from tasker_release_pipeline.steps.plan_checks import check_plan
+from tasker_release_pipeline.steps.release_manifest import list_files
 from tasker_release_pipeline.steps.source import SourceTree, stamp_source
-from tasker_release_pipeline.steps.staged_install import LOADS, install_from_staging
+from tasker_release_pipeline.steps.source_checks import check_source
+from tasker_release_pipeline.steps.staged_install import install_from_staging
 
 OWNERS = ["team:release"]
 KINDS = {
@@ -36,32 +40,43 @@ _BUILDS = {
 _GATE = "Go or no-go for exactly these files, in this mode. No upload starts without a go."
 GATE_STEP = "give_verdict"
 
+
+def _specs(asset: str) -> list[dg.AssetCheckSpec]:
+    return [dg.AssetCheckSpec(check.name, asset=asset, description=check.proves) for check in checks_of(asset)]
+
+
 AssetResult = Iterator[dg.MaterializeResult[Any]]
 
 
-@dg.asset(partitions_def=RELEASES, group_name="plan", owners=OWNERS, kinds={"git"})
-def release_plan(context: dg.AssetExecutionContext, settings: SettingsResource) -> dg.MaterializeResult[Plan]:
+@dg.asset(partitions_def=RELEASES, group_name="plan", owners=OWNERS, kinds={"git"}, check_specs=_specs("release_plan"))
+def release_plan(context: dg.AssetExecutionContext, settings: SettingsResource) -> AssetResult:
     """What this release publishes, at which versions, and why: the source compared with what the registries hold."""
     with failures_in_words():
-        plan = plan_release(settings.start(context))
+        run = settings.start(context)
+        plan = plan_release(run)
+        checks = check_plan(run, plan)
     for finding in plan.findings:
         context.log.warning(finding.message)
-    return dg.MaterializeResult(
-        value=plan, metadata=metadata.of_plan(plan), data_version=dg.DataVersion(plan.digest[:16])
+    yield dg.MaterializeResult(
+        value=plan,
+        metadata=metadata.of_plan(plan),
+        data_version=dg.DataVersion(plan.digest[:16]),
+        check_results=[metadata.of_check(check, context.log) for check in checks],
     )
 
 
-@dg.asset(partitions_def=RELEASES, group_name="plan", owners=OWNERS, kinds={"git"})
-def source_tree(
-    context: dg.AssetExecutionContext, settings: SettingsResource, release_plan: Plan
-) -> dg.MaterializeResult[SourceTree]:
+@dg.asset(partitions_def=RELEASES, group_name="plan", owners=OWNERS, kinds={"git"}, check_specs=_specs("source_tree"))
+def source_tree(context: dg.AssetExecutionContext, settings: SettingsResource, release_plan: Plan) -> AssetResult:
     """The released commit with the plan's versions written into every place that carries one."""
     with failures_in_words():
-        tree = stamp_source(settings.start(context), release_plan)
-    return dg.MaterializeResult(
+        run = settings.start(context)
+        tree = stamp_source(run, release_plan)
+        checks = check_source(run, release_plan, tree)
+    yield dg.MaterializeResult(
         value=tree,
         metadata={"commit": tree.commit, "stamped": "\n".join(tree.changed) or "nothing: the tree was prepared"},
         data_version=dg.DataVersion(tree.commit[:16]),
+        check_results=[metadata.of_check(check, context.log) for check in checks],
     )
 
 
@@ -69,8 +84,9 @@ def build_asset(registry: RegistryName) -> dg.AssetsDefinition:
     """The asset that builds what goes to `registry`."""
 
     @dg.asset(
-        name=BUILD_STEPS[registry],
+        name=BUILD_ASSETS[registry],
         description=_BUILDS[registry],
+        check_specs=_specs(BUILD_ASSETS[registry]),
         partitions_def=RELEASES,
         group_name="build",
         owners=OWNERS,
@@ -78,12 +94,17 @@ def build_asset(registry: RegistryName) -> dg.AssetsDefinition:
     )
     def build(
         context: dg.AssetExecutionContext, settings: SettingsResource, release_plan: Plan, source_tree: SourceTree
-    ) -> dg.MaterializeResult[BuildResult]:
+    ) -> AssetResult:
         with failures_in_words():
-            result = build_packages(settings.start(context), release_plan, source_tree, registry)
-        versions = ", ".join(sorted({artifact.version for artifact in result.artifacts})) or "unchanged"
-        return dg.MaterializeResult(
-            value=result, metadata=metadata.of_build(result), data_version=dg.DataVersion(versions)
+            run = settings.start(context)
+            result = build_packages(run, release_plan, source_tree, registry)
+            checks = check_build(run, release_plan, source_tree, registry, result)
+        versions = ", ".join(sorted({artifact.version for artifact in result.artifacts}))
+        yield dg.MaterializeResult(
+            value=result,
+            metadata=metadata.of_build(result),
+            data_version=dg.DataVersion(versions or ("failed" if result.problem else "unchanged")),
+            check_results=[metadata.of_check(check, context.log) for check in checks],
         )
 
     return build
@@ -91,14 +112,14 @@ def build_asset(registry: RegistryName) -> dg.AssetsDefinition:
 
 def gate_assets(registries: tuple[RegistryName, ...]) -> list[dg.AssetsDefinition]:
     """The assets from the builds of these registries to the verdict."""
-    builds = {BUILD_STEPS[registry]: dg.AssetIn(dagster_type=BuildResult) for registry in registries}
+    builds = {BUILD_ASSETS[registry]: dg.AssetIn(dagster_type=BuildResult) for registry in registries}
 
     @dg.asset(
         partitions_def=RELEASES,
         group_name="gate",
         owners=OWNERS,
         ins=builds,
-        check_specs=[_blocking(LOADS, "Every package installs from registries, in a clean place, and loads.")],
+        check_specs=_specs("staged_install"),
     )
     def staged_install(
         context: dg.AssetExecutionContext,
@@ -109,11 +130,13 @@ def gate_assets(registries: tuple[RegistryName, ...]) -> list[dg.AssetsDefinitio
     ) -> AssetResult:
         """All artifacts uploaded to throw-away loopback registries, and installed from there as a user would."""
         with failures_in_words():
-            installed, check = install_from_staging(settings.start(context), release_plan, source_tree, builds.values())
+            installed, checks = install_from_staging(
+                settings.start(context), release_plan, source_tree, builds.values()
+            )
         yield dg.MaterializeResult(
             value=installed,
             metadata={"reported": installed.reported, "seconds": round(installed.seconds, 1)},
-            check_results=[metadata.of_check(check, context.log)],
+            check_results=[metadata.of_check(check, context.log) for check in checks],
         )
 
     @dg.asset(
@@ -122,9 +145,7 @@ def gate_assets(registries: tuple[RegistryName, ...]) -> list[dg.AssetsDefinitio
         owners=OWNERS,
         ins=builds,
         deps=[staged_install],
-        check_specs=[
-            _blocking(COMPLETE, "Every package of the plan is there, at the plan's version, from one commit.")
-        ],
+        check_specs=_specs("release_manifest"),
     )
     def release_manifest(
         context: dg.AssetExecutionContext,
@@ -135,12 +156,12 @@ def gate_assets(registries: tuple[RegistryName, ...]) -> list[dg.AssetsDefinitio
     ) -> AssetResult:
         """The exact files that this release will upload, with their digests."""
         with failures_in_words():
-            manifest, check = list_files(settings.start(context), release_plan, source_tree, builds.values())
+            manifest, checks = list_files(settings.start(context), release_plan, source_tree, builds.values())
         yield dg.MaterializeResult(
             value=manifest,
             metadata=metadata.of_manifest(manifest),
             data_version=dg.DataVersion(manifest.digest[:16]),
-            check_results=[metadata.of_check(check, context.log)],
+            check_results=[metadata.of_check(check, context.log) for check in checks],
         )
 
     # An asset made of a named op: the job `gate` could not bear its name beside an op called `gate`.
@@ -148,7 +169,8 @@ def gate_assets(registries: tuple[RegistryName, ...]) -> list[dg.AssetsDefinitio
         name=GATE_STEP,
         outs={"gate": dg.AssetOut(group_name="gate", owners=OWNERS, description=_GATE)},
         partitions_def=RELEASES,
-        check_specs=[_blocking(VERDICT, "Nothing speaks against uploading these files.")],
+        # The one check that blocks: the others must not hide each other, and the gate demands them all.
+        check_specs=[dg.AssetCheckSpec(GO.name, asset=GO.asset, description=GO.proves, blocking=True)],
     )
     def gate(
         context: dg.AssetExecutionContext,
@@ -169,8 +191,3 @@ def gate_assets(registries: tuple[RegistryName, ...]) -> list[dg.AssetsDefinitio
         )
 
     return [staged_install, release_manifest, gate]
-
-
-def _blocking(check: tuple[str, str], description: str) -> dg.AssetCheckSpec:
-    asset, name = check
-    return dg.AssetCheckSpec(name, asset=asset, description=description, blocking=True)

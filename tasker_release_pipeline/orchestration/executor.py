@@ -13,10 +13,10 @@ from dagster._core.execution.plan.objects import StepFailureData
 from tasker_release_pipeline.orchestration.assets import GATE_STEP
 from tasker_release_pipeline.orchestration.failures import is_failed_check, why
 from tasker_release_pipeline.orchestration.partitions import PARTITION_TAG
+from tasker_release_pipeline.release.catalogue import BUILD_ASSETS
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import InputError, ReleaseError
 from tasker_release_pipeline.release.manifest import Manifest
-from tasker_release_pipeline.steps.builds import BUILD_STEPS
 from tasker_release_pipeline.steps.inputs import check_inputs
 from tasker_release_pipeline.steps.run import ReleaseRun
 from tasker_release_pipeline.steps.run_lock import sole_run
@@ -64,7 +64,7 @@ class ReleaseExecutor(dg.Executor):
                 return
             for event in self._inner.execute(plan_context, execution_plan):
                 if event.is_step_failure and event.step_key is not None:
-                    failures[event.step_key] = _in_short(run, event)
+                    failures[event.step_key] = _in_short(event)
                 yield event
 
 
@@ -121,7 +121,7 @@ def _check(run: ReleaseRun, graph: Manifest, steps: Iterable[str]) -> None:
     check_inputs(
         run,
         plans="release_plan" in chosen,
-        builds={registry for registry, step in BUILD_STEPS.items() if step in chosen},
+        builds={registry for registry, step in BUILD_ASSETS.items() if step in chosen},
         publishes={registry for registry in RegistryName if any(s.startswith(f"{registry}__") for s in chosen)},
         gates=GATE_STEP in chosen,
     )
@@ -132,9 +132,7 @@ def _check(run: ReleaseRun, graph: Manifest, steps: Iterable[str]) -> None:
         )
 
 
-def _in_short(run: ReleaseRun, event: dg.DagsterEvent) -> str:
-    if is_failed_check(event):
-        asset = "gate" if event.step_key == GATE_STEP else event.step_key
-        stopped = [result.message for result in run.store.checks().values() if result.asset == asset and result.stops]
-        return "; ".join(stopped) or str(why(event))
+def _in_short(event: dg.DagsterEvent) -> str:
+    if event.step_key == GATE_STEP and is_failed_check(event):
+        return "the gate says no-go, for the errors below"
     return why(event) or "an error that nobody foresaw; its stack is in the log"

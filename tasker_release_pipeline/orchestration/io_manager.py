@@ -5,8 +5,8 @@ from typing import Any
 import dagster as dg
 
 from tasker_release_pipeline.orchestration.partitions import PARTITION_TAG, RELEASES
+from tasker_release_pipeline.release.catalogue import BUILD_ASSETS
 from tasker_release_pipeline.release.outcome import Outcome
-from tasker_release_pipeline.steps.builds import BUILD_STEPS
 from tasker_release_pipeline.store import ReleaseStore
 
 _FILES = {
@@ -15,7 +15,7 @@ _FILES = {
     "staged_install": "staged_install.json",
     "release_manifest": "manifest.json",
     "gate": "gate.json",
-    **{step: f"builds/{step}.json" for step in BUILD_STEPS.values()},
+    **{step: f"builds/{step}.json" for step in BUILD_ASSETS.values()},
 }
 
 

@@ -8,9 +8,9 @@ import dagster as dg
 from tasker_release_pipeline.orchestration.partitions import RELEASES
 from tasker_release_pipeline.orchestration.publishing import asset_key
 from tasker_release_pipeline.orchestration.resources import SettingsResource
+from tasker_release_pipeline.release.catalogue import BUILD_ASSETS
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.manifest import Manifest
-from tasker_release_pipeline.steps.builds import BUILD_STEPS
 from tasker_release_pipeline.steps.summary import write_summary
 
 _PUBLISH_JOBS = {
@@ -42,7 +42,7 @@ def release_jobs(manifest: Manifest) -> list[Any]:
     """`release` and its slices, for the registries of the manifest: what `Definitions(jobs=...)` takes."""
     registries = [registry for registry in RegistryName if manifest.of_registry(registry)]
     publish = {registry: [asset_key(package) for package in manifest.of_registry(registry)] for registry in registries}
-    builds = {registry: dg.AssetKey(BUILD_STEPS[registry]) for registry in registries}
+    builds = {registry: dg.AssetKey(BUILD_ASSETS[registry]) for registry in registries}
     verdict = [dg.AssetKey(name) for name in ("staged_install", "release_manifest", "gate")]
     plan, source = dg.AssetKey("release_plan"), dg.AssetKey("source_tree")
     slices: dict[str, tuple[str, list[dg.AssetKey]]] = {

@@ -7,7 +7,8 @@ import dagster as dg
 
 from tasker_release_pipeline.release.artifact import Artifact, BuildResult, ReleaseManifest
 from tasker_release_pipeline.release.bases import Base
-from tasker_release_pipeline.release.gate import CheckResult, Gate
+from tasker_release_pipeline.release.checks import CheckResult
+from tasker_release_pipeline.release.gate import Gate
 from tasker_release_pipeline.release.outcome import Outcome
 from tasker_release_pipeline.release.plan import Plan, Severity
 from tasker_release_pipeline.release.summary import findings_list, manifest_table, plan_table, table
@@ -86,14 +87,15 @@ def of_outcome(outcome: Outcome) -> dict[str, Any]:
 
 
 def of_check(result: CheckResult, log: logging.Logger) -> dg.AssetCheckResult:
-    """A check's result as Dagster shows it; one that did not pass is logged besides."""
-    if not result.passed:
-        log.log(logging.ERROR if result.stops else logging.WARNING, f"{result.name}: {result.message}")
+    """A check's result as Dagster shows it; what it found is logged besides."""
+    for finding in result.findings:
+        level = logging.ERROR if finding.severity is Severity.ERROR else logging.WARNING
+        log.log(level, f"{result.name}: {finding.message}")
     return dg.AssetCheckResult(
         check_name=result.name,
         asset_key=dg.AssetKey(result.asset.split("/")),
         passed=result.passed,
         severity=dg.AssetCheckSeverity.ERROR if result.severity is Severity.ERROR else dg.AssetCheckSeverity.WARN,
         description=result.message,
-        metadata={**result.evidence, "subject": result.subject},
+        metadata={**result.evidence, "seconds": result.seconds, "subject": result.subject},
     )

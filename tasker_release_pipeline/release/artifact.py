@@ -44,14 +44,25 @@ def digest_of(artifacts: Iterable[Artifact]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
+def subject_of(commit: str, artifacts: Iterable[Artifact]) -> str:
+    """SHA-256 over these files, as built from `commit`."""
+    return hashlib.sha256(f"{commit} {digest_of(artifacts)}".encode()).hexdigest()
+
+
 class BuildResult(BaseModel):
-    """What one build step made from `commit`. `seconds`: of building."""
+    """What one build step made from `commit`. `seconds`: of building. `problem`: why there is nothing."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     commit: str
     artifacts: tuple[Artifact, ...] = ()
     seconds: float = 0.0
+    problem: str = ""
+
+    @property
+    def subject(self) -> str:
+        """What checks of this build look at."""
+        return subject_of(self.commit, self.artifacts)
 
 
 class ReleaseManifest(BaseModel):
@@ -68,6 +79,10 @@ class ReleaseManifest(BaseModel):
     def digest(self) -> str:
         """SHA-256 of the whole list; the gate's `go` is for this digest alone."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    def of_registry(self, registry: str) -> tuple[Artifact, ...]:
+        """The files of one registry's packages."""
+        return tuple(artifact for artifact in self.artifacts if artifact.package.startswith(f"{registry}/"))
 
     def of_package(self, key: str) -> tuple[Artifact, ...]:
         """The files of one package."""

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict
 
 from tasker_release_pipeline.release.artifact import ReleaseManifest
+from tasker_release_pipeline.release.checks import CheckResult
 from tasker_release_pipeline.release.errors import GateError
 from tasker_release_pipeline.release.plan import Finding, Severity
 from tasker_release_pipeline.release.settings import Mode
@@ -16,25 +17,6 @@ class Verdict(StrEnum):
 
     GO = "go"
     NO_GO = "no-go"
-
-
-class CheckResult(BaseModel):
-    """What one check found. `subject`: digest of what it looked at. `evidence`: what it saw, by name."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    asset: str
-    name: str
-    passed: bool
-    severity: Severity = Severity.ERROR
-    subject: str
-    message: str
-    evidence: dict[str, str] = {}
-
-    @property
-    def stops(self) -> bool:
-        """Whether a release must not go on."""
-        return not self.passed and self.severity is Severity.ERROR
 
 
 class Gate(BaseModel):
@@ -76,17 +58,20 @@ def judge(
     `checks`: the results at hand by asset and name. `expected`: the checks that have to be there, with the digest that
     each must have looked at: one that is missing, or looked at something else, is a no-go.
     """
-    against = list(dict.fromkeys(findings))  # two steps may have asked the same registry in vain
+    against = list(findings)
     for (asset, name), subject in expected.items():
         result = checks.get((asset, name))
         if result is None:
-            message = f"check {name} of {asset} has not run; run the job that has {asset}"
+            message = f"{asset}: {name}: has not run; run the job that has {asset}"
             against.append(Finding(severity=Severity.ERROR, message=message))
         elif result.subject != subject:
-            message = f"check {name} of {asset} looked at an older state; run the job that has {asset} again"
+            message = f"{asset}: {name}: looked at an older state; run the job that has {asset} again"
             against.append(Finding(severity=Severity.ERROR, message=message))
-        elif not result.passed:
-            against.append(Finding(severity=result.severity, message=f"{asset}: {name}: {result.message}"))
+        else:
+            against += [
+                finding.model_copy(update={"message": f"{asset}: {name}: {finding.message}"})
+                for finding in result.findings
+            ]
     stopped = any(finding.severity is Severity.ERROR for finding in against)
     return Gate(
         release=manifest.release,
@@ -94,5 +79,5 @@ def judge(
         mode=mode,
         verdict=Verdict.NO_GO if stopped else Verdict.GO,
         checks=tuple(checks[key] for key in expected if key in checks),
-        findings=tuple(against),
+        findings=tuple(dict.fromkeys(against)),  # two steps may have asked the same registry in vain
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from tasker_release_pipeline.release.artifact import ReleaseManifest
 from tasker_release_pipeline.release.gate import Gate, Verdict
 from tasker_release_pipeline.release.outcome import Outcome, OutcomeKind
-from tasker_release_pipeline.release.plan import Finding, Plan
+from tasker_release_pipeline.release.plan import Finding, Plan, Severity
 from tasker_release_pipeline.release.settings import Mode
 
 
@@ -40,8 +40,9 @@ def manifest_table(manifest: ReleaseManifest) -> str:
 
 
 def findings_list(findings: Iterable[Finding]) -> str:
-    """Errors and warnings as a list."""
-    return "\n".join(f"- {finding.severity}: {_cell(finding.message)}" for finding in findings)
+    """Errors and warnings as a list, the errors first."""
+    graded = sorted(findings, key=lambda finding: finding.severity is not Severity.ERROR)
+    return "\n".join(_item(f"{finding.severity}: {finding.message}") for finding in graded)
 
 
 def summary(
@@ -62,7 +63,7 @@ def summary(
     if plan is not None:
         parts.append(_packages(mode, plan, manifest, outcomes))
     if failures:
-        parts.append("## What went wrong\n\n" + "\n".join(f"- **{s}**: {_cell(m)}" for s, m in failures.items()))
+        parts.append("## What went wrong\n\n" + "\n".join(_item(f"**{s}**: {m}") for s, m in failures.items()))
     findings = gate.findings if gate is not None else plan.findings if plan is not None else ()
     if findings:
         parts.append("## To know\n\n" + findings_list(findings))
@@ -154,6 +155,14 @@ def _after_dry_run(gate: Gate | None) -> str:
         "To release: `dry_run: false`, and for the public registries also RELEASE_DRY_RUN=false in the environment, "
         "their tokens, and a commit whose files say these versions already."
     )
+
+
+def _item(text: str) -> str:
+    """An item of a list. What a tool printed, behind the first line, keeps its lines."""
+    first, *rest = text.strip().splitlines()
+    if not first.endswith(":"):
+        return f"- {' '.join(text.split())}"
+    return "\n".join([f"- {first}", "", "  ```", *(f"  {line}" for line in rest), "  ```", ""])
 
 
 def _cell(value: object) -> str:

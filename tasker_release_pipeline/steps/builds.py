@@ -3,27 +3,25 @@
 import time
 
 from tasker_release_pipeline.release.artifact import BuildResult
+from tasker_release_pipeline.release.catalogue import BUILD_ASSETS
 from tasker_release_pipeline.release.endpoints import RegistryName
+from tasker_release_pipeline.release.errors import InputError, ToolError
 from tasker_release_pipeline.release.plan import Plan
 from tasker_release_pipeline.steps.run import ReleaseRun
 from tasker_release_pipeline.steps.source import SourceTree, worktree
 from tasker_release_pipeline.toolchains.build import build
 
-BUILD_STEPS = {
-    RegistryName.CRATES_IO: "crate_archives",
-    RegistryName.RUBYGEMS: "gem_archive",
-    RegistryName.PYPI: "wheels",
-    RegistryName.NPM: "npm_tarball",
-}
-
 
 def build_packages(run: ReleaseRun, plan: Plan, tree: SourceTree, registry: RegistryName) -> BuildResult:
-    """Build what the plan publishes to `registry`, and keep it in the store. Raises ToolError, InputError."""
+    """Build what the plan publishes to `registry`, and keep it in the store.
+
+    A build that fails is a problem of its result: the others go on, and the gate hears of all that is wrong.
+    """
     planned = plan.of_registry(registry)
     if not planned:
         run.log(f"{registry}: nothing to build, no package of it is part of this release")
         return BuildResult(commit=tree.commit)
-    step = BUILD_STEPS[registry]
+    step = BUILD_ASSETS[registry]
     out = run.scratch(f"out/{step}")
     started = time.monotonic()
     try:
@@ -39,6 +37,8 @@ def build_packages(run: ReleaseRun, plan: Plan, tree: SourceTree, registry: Regi
                 log=run.log,
                 logfile=run.logfile(step),
             )
+    except (ToolError, InputError) as error:
+        return BuildResult(commit=tree.commit, seconds=time.monotonic() - started, problem=str(error))
     finally:
         run.keep_log(step)
     for artifact in artifacts:

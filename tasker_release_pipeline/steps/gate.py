@@ -7,17 +7,25 @@ from tasker_release_pipeline.registries.client import client
 from tasker_release_pipeline.registries.compare import Verdict as Found
 from tasker_release_pipeline.registries.compare import compare, conflict
 from tasker_release_pipeline.registries.credentials import VARIABLES
-from tasker_release_pipeline.release.artifact import ReleaseManifest, digest_of
+from tasker_release_pipeline.release.artifact import ReleaseManifest, digest_of, subject_of
+from tasker_release_pipeline.release.catalogue import (
+    BUILD_ASSETS,
+    GO,
+    RELEASE_MANIFEST,
+    RELEASE_PLAN,
+    SOURCE_TREE,
+    STAGED_INSTALL,
+    catalogue,
+)
+from tasker_release_pipeline.release.checks import CheckResult, Report
+from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import GateError, ReleaseError
-from tasker_release_pipeline.release.gate import CheckResult, Gate, Verdict, judge
+from tasker_release_pipeline.release.gate import Gate, judge
 from tasker_release_pipeline.release.plan import Finding, PackagePlan, Plan, Severity
 from tasker_release_pipeline.release.settings import Mode, OnDuplicate
+from tasker_release_pipeline.steps.checking import result
 from tasker_release_pipeline.steps.registry_sets import RegistrySet, target
-from tasker_release_pipeline.steps.release_manifest import COMPLETE
 from tasker_release_pipeline.steps.run import ReleaseRun
-from tasker_release_pipeline.steps.staged_install import LOADS
-
-VERDICT = ("gate", "go")
 
 
 def give_verdict(run: ReleaseRun, plan: Plan, manifest: ReleaseManifest) -> tuple[Gate, CheckResult]:
@@ -29,17 +37,14 @@ def give_verdict(run: ReleaseRun, plan: Plan, manifest: ReleaseManifest) -> tupl
             wanted = [package for package in plan.packages if package.publish]
             for found in pool.map(lambda package: list(_already_there(run, package, manifest, registries)), wanted):
                 findings += found
-    gate = judge(manifest, run.mode, run.store.checks(), _expected(manifest), tuple(findings))
+    gate = judge(manifest, run.mode, run.store.checks(), _expected(run, plan, manifest), tuple(findings))
     against = [finding.message for finding in gate.findings if finding.severity is Severity.ERROR]
-    asset, name = VERDICT
-    check = CheckResult(
-        asset=asset,
-        name=name,
-        passed=gate.verdict is Verdict.GO,
-        subject=manifest.digest,
-        message="; ".join(against) or f"{len(manifest.artifacts)} files may be uploaded ({run.mode})",
+    report = Report.of(
+        errors=against,
         evidence={finding.message: finding.severity for finding in gate.findings},
+        seen=f"{len(manifest.artifacts)} files may be uploaded ({run.mode})",
     )
+    check = result(GO.asset, GO.name, manifest.digest, report)
     run.store.write_check(check)
     return gate, check
 
@@ -54,14 +59,26 @@ def admit(run: ReleaseRun) -> tuple[Plan, ReleaseManifest]:
         raise GateError(f"release {run.release}: planned anew since its files were listed; {way_out}")
     gate.admit(manifest, run.mode)
     # An older go may lie there, from before a check that has failed since: the same judgement, on what is known now.
-    judge(manifest, run.mode, run.store.checks(), _expected(manifest), gate.findings).admit(manifest, run.mode)
+    expected = _expected(run, plan, manifest)
+    judge(manifest, run.mode, run.store.checks(), expected, gate.findings).admit(manifest, run.mode)
     return plan, manifest
 
 
-def _expected(manifest: ReleaseManifest) -> dict[tuple[str, str], str]:
+def _expected(run: ReleaseRun, plan: Plan, manifest: ReleaseManifest) -> dict[tuple[str, str], str]:
     """The checks that have to be there, and the digest that each must have looked at."""
     files = digest_of(manifest.artifacts)
-    return {LOADS: files, COMPLETE: files}
+    subjects = {
+        RELEASE_PLAN: plan.digest,
+        SOURCE_TREE: manifest.commit,
+        **{
+            asset: subject_of(manifest.commit, manifest.of_registry(registry))
+            for registry, asset in BUILD_ASSETS.items()
+        },
+        STAGED_INSTALL: files,
+        RELEASE_MANIFEST: files,
+    }
+    registries = [registry for registry in RegistryName if run.manifest.of_registry(registry)]
+    return {(check.asset, check.name): subjects[check.asset] for check in catalogue(registries)}
 
 
 def _no_token(run: ReleaseRun, plan: Plan, registries: RegistrySet) -> Iterator[Finding]:

@@ -1,10 +1,11 @@
 """After publishing: the packages install from the registry that they were published to, and load."""
 
 from tasker_release_pipeline.release.artifact import ReleaseManifest
+from tasker_release_pipeline.release.checks import CheckResult, Report
 from tasker_release_pipeline.release.endpoints import RegistryName
-from tasker_release_pipeline.release.gate import CheckResult
-from tasker_release_pipeline.release.plan import Plan, Severity
+from tasker_release_pipeline.release.plan import Plan
 from tasker_release_pipeline.release.settings import Mode
+from tasker_release_pipeline.steps.checking import result
 from tasker_release_pipeline.steps.registry_sets import target
 from tasker_release_pipeline.steps.run import ReleaseRun
 from tasker_release_pipeline.steps.staged_install import install_all
@@ -22,16 +23,19 @@ def install_from_target(run: ReleaseRun, registry: RegistryName) -> CheckResult:
     with target(run) as registries:
         reported, problems = install_all(run, plan, registries.endpoints, "published", [registry])
     last = run.manifest.of_registry(registry)[-1]
-    result = CheckResult(
-        asset=last.key,
-        name=check_name(registry),
-        passed=not problems,
+    wrong = [f"{key}: {said}" for key, said in problems.items()]
+    live = run.mode is Mode.LIVE
+    found = result(
+        last.key,
+        check_name(registry),
+        manifest.digest,
         # What is out is out: on the public registries this informs, in a rehearsal it is what the rehearsal is for.
-        severity=Severity.WARNING if run.mode is Mode.LIVE else Severity.ERROR,
-        subject=manifest.digest,
-        message="; ".join(f"{key}: {said}" for key, said in problems.items())
-        or ("every package installs and loads" if reported else "nothing of this registry is part of this release"),
-        evidence=reported,
+        Report.of(
+            errors=[] if live else wrong,
+            warnings=wrong if live else [],
+            evidence=reported,
+            seen="every package installs and loads" if reported else "nothing of this registry is part of this release",
+        ),
     )
-    run.store.write_check(result)
-    return result
+    run.store.write_check(found)
+    return found

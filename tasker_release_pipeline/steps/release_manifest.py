@@ -3,17 +3,17 @@
 from collections.abc import Iterable
 
 from tasker_release_pipeline.release.artifact import Artifact, BuildResult, ReleaseManifest, digest_of
-from tasker_release_pipeline.release.gate import CheckResult
+from tasker_release_pipeline.release.catalogue import RELEASE_MANIFEST
+from tasker_release_pipeline.release.checks import CheckResult, Report
 from tasker_release_pipeline.release.plan import Plan
+from tasker_release_pipeline.steps.checking import run_checks
 from tasker_release_pipeline.steps.run import ReleaseRun
 from tasker_release_pipeline.steps.source import SourceTree
-
-COMPLETE = ("release_manifest", "complete_and_as_planned")
 
 
 def list_files(
     run: ReleaseRun, plan: Plan, tree: SourceTree, builds: Iterable[BuildResult]
-) -> tuple[ReleaseManifest, CheckResult]:
+) -> tuple[ReleaseManifest, list[CheckResult]]:
     """List what was built; the check says whether that is all of the plan, at the plan's versions, from one commit."""
     problems: list[str] = []
     artifacts: list[Artifact] = []
@@ -42,14 +42,16 @@ def list_files(
             for artifact in files
             if artifact.version != package.version
         ]
-    asset, name = COMPLETE
-    check = CheckResult(
-        asset=asset,
-        name=name,
-        passed=not problems,
-        subject=digest_of(manifest.artifacts),
-        message="; ".join(problems) or "every package of the plan, at the plan's version",
-        evidence={artifact.file: artifact.version for artifact in manifest.artifacts},
+    checks = run_checks(
+        run,
+        RELEASE_MANIFEST,
+        digest_of(manifest.artifacts),
+        {
+            "complete_and_as_planned": lambda: Report.of(
+                errors=problems,
+                evidence={artifact.file: artifact.version for artifact in manifest.artifacts},
+                seen="every package of the plan, at the plan's version",
+            )
+        },
     )
-    run.store.write_check(check)
-    return manifest, check
+    return manifest, checks

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from pydantic import BaseModel, ConfigDict
@@ -13,10 +13,12 @@ from tasker_release_pipeline.registries.client import client
 from tasker_release_pipeline.registries.compare import files_of, same_version
 from tasker_release_pipeline.registries.crates_io import index_path
 from tasker_release_pipeline.release.artifact import Artifact, BuildResult, digest_of
+from tasker_release_pipeline.release.catalogue import STAGED_INSTALL
+from tasker_release_pipeline.release.checks import CheckResult, Report
 from tasker_release_pipeline.release.endpoints import Endpoints, RegistryName
 from tasker_release_pipeline.release.errors import InputError, ReleaseError
-from tasker_release_pipeline.release.gate import CheckResult
-from tasker_release_pipeline.release.plan import PackagePlan, Plan
+from tasker_release_pipeline.release.plan import Plan
+from tasker_release_pipeline.steps.checking import run_checks
 from tasker_release_pipeline.steps.registry_sets import RegistrySet, staging, target
 from tasker_release_pipeline.steps.run import ReleaseRun
 from tasker_release_pipeline.steps.source import SourceTree
@@ -24,13 +26,11 @@ from tasker_release_pipeline.steps.uploads import upload_package
 from tasker_release_pipeline.toolchains.clean_install import install
 from tasker_release_pipeline.toolchains.runner import end_all
 
-LOADS = ("staged_install", "installs_and_loads")
-
 
 class StagedInstall(BaseModel):
     """What the installed packages say. `files`: digest of the set of files that were installed.
 
-    `reported`: by package the version that it reports once loaded. `problems`: by package what went wrong.
+    `reported`: by package the version that it reports once loaded. `problems`: by package or registry what went wrong.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,31 +43,46 @@ class StagedInstall(BaseModel):
 
 def install_from_staging(
     run: ReleaseRun, plan: Plan, tree: SourceTree, builds: Iterable[BuildResult]
-) -> tuple[StagedInstall, CheckResult]:
+) -> tuple[StagedInstall, list[CheckResult]]:
     """Upload what was built to staging and install it from there; the check says whether every package loads."""
     artifacts = tuple(artifact for result in builds for artifact in result.artifacts)
     started = time.monotonic()
     reported: dict[str, str] = {}
-    problems: dict[str, str] = {}
-    if plan.publishes:
+    problems = dict(_not_installable(plan, {artifact.package for artifact in artifacts}))
+    if any(package.publish and package.registry not in problems for package in plan.packages):
         with staging(run) as stage:
-            problems = _fill(run, plan, tree, artifacts, stage)
-            if not problems:
-                reported, problems = install_all(run, plan, stage.endpoints, "staged")
+            problems |= _fill(run, plan, tree, artifacts, stage, leave_out=set(problems))
+            tried = [registry for registry in RegistryName if registry not in problems]
+            reported, failed = install_all(run, plan, stage.endpoints, "staged", tried)
+            problems |= failed
     installed = StagedInstall(
         files=digest_of(artifacts), reported=reported, problems=problems, seconds=time.monotonic() - started
     )
-    asset, name = LOADS
-    check = CheckResult(
-        asset=asset,
-        name=name,
-        passed=not problems,
-        subject=installed.files,
-        message="; ".join(f"{key}: {said}" for key, said in problems.items()) or "every package installs and loads",
-        evidence=reported,
+    checks = run_checks(
+        run,
+        STAGED_INSTALL,
+        installed.files,
+        {
+            "installs_and_loads": lambda: Report.of(
+                errors=[f"{key}: {said}" for key, said in problems.items()],
+                evidence=reported,
+                seen="every package installs and loads",
+            )
+        },
     )
-    run.store.write_check(check)
-    return installed, check
+    return installed, checks
+
+
+def _not_installable(plan: Plan, built: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Registries of whose packages not all were built; the gem, when installed, compiles against the crates."""
+    missing = {
+        package.registry: package.key for package in plan.packages if package.publish and package.key not in built
+    }
+    for registry in RegistryName:
+        if registry in missing:
+            yield registry, f"not installed, as {missing[registry]} was not built"
+        elif registry is RegistryName.RUBYGEMS and RegistryName.CRATES_IO in missing and plan.of_registry(registry):
+            yield registry, "not installed, as it would compile against crates that were not built"
 
 
 def install_all(
@@ -114,23 +129,36 @@ def install_all(
 
 
 def _fill(
-    run: ReleaseRun, plan: Plan, tree: SourceTree, artifacts: tuple[Artifact, ...], stage: RegistrySet
+    run: ReleaseRun,
+    plan: Plan,
+    tree: SourceTree,
+    artifacts: tuple[Artifact, ...],
+    stage: RegistrySet,
+    *,
+    leave_out: Collection[str],
 ) -> dict[str, str]:
-    """Upload everything to staging, in publishing order. The first failure ends it, and is given by package."""
+    """Upload everything to staging, in publishing order. Gives what failed, by registry; the others go on."""
     scratch = run.scratch("stage")
     log = "staged_uploads"
-    package: PackagePlan | None = None
+    problems: dict[str, str] = {}
     try:
-        _seed_unchanged_crates(run, plan, stage)
+        try:
+            _seed_unchanged_crates(run, plan, stage)
+        except ReleaseError as error:
+            problems[RegistryName.RUBYGEMS] = str(error)
         for package in plan.packages:
-            if package.publish:
-                files = tuple(artifact for artifact in artifacts if artifact.package == package.key)
+            if not package.publish or package.registry in {*leave_out, *problems}:
+                continue
+            files = tuple(artifact for artifact in artifacts if artifact.package == package.key)
+            try:
                 upload_package(run, package, files, stage, plan=plan, tree=tree, scratch=scratch, log=log)
-    except ReleaseError as error:
-        return {package.key if package else "crates": str(error)}
+            except ReleaseError as error:
+                problems[package.registry] = f"{package.key}: {error}"
+                if package.registry is RegistryName.CRATES_IO and plan.of_registry(RegistryName.RUBYGEMS):
+                    problems[RegistryName.RUBYGEMS] = f"not installed, as {package.key} is not in staging"
     finally:
         run.keep_log(log)
-    return {}
+    return problems
 
 
 def _seed_unchanged_crates(run: ReleaseRun, plan: Plan, stage: RegistrySet) -> None:

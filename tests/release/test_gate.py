@@ -3,8 +3,9 @@ from typing import Any
 import pytest
 
 from tasker_release_pipeline.release.artifact import Artifact, digest_of
+from tasker_release_pipeline.release.checks import CheckResult
 from tasker_release_pipeline.release.errors import GateError
-from tasker_release_pipeline.release.gate import CheckResult, Gate, Verdict, judge
+from tasker_release_pipeline.release.gate import Gate, Verdict, judge
 from tasker_release_pipeline.release.plan import Finding, Severity
 from tasker_release_pipeline.release.settings import Mode
 
@@ -17,8 +18,11 @@ SUBJECT = digest_of(MANIFEST.artifacts)
 
 
 def result(**rest: Any) -> CheckResult:
-    row = {"asset": LOADS[0], "name": LOADS[1], "passed": True, "subject": SUBJECT, "message": "gem does not load"}
-    return CheckResult.model_validate({**row, **rest})
+    return CheckResult.model_validate({"asset": LOADS[0], "name": LOADS[1], "subject": SUBJECT, **rest})
+
+
+def failed(severity: Severity = Severity.ERROR) -> CheckResult:
+    return result(findings=(Finding(severity=severity, message="gem does not load"),))
 
 
 def verdict(*results: CheckResult, findings: tuple[Finding, ...] = (), mode: Mode = Mode.LIVE) -> Gate:
@@ -56,9 +60,7 @@ def test_a_go_is_for_no_other_mode(given: Mode, asked: Mode) -> None:
 def test_a_check_that_has_not_run_is_a_no_go() -> None:
     gate = verdict()
     assert gate.verdict is Verdict.NO_GO
-    assert against(gate) == [
-        "check installs_and_loads of staged_install has not run; run the job that has staged_install"
-    ]
+    assert against(gate) == ["staged_install: installs_and_loads: has not run; run the job that has staged_install"]
 
 
 def test_a_check_of_an_older_state_is_a_no_go_even_where_it_passed() -> None:
@@ -68,7 +70,7 @@ def test_a_check_of_an_older_state_is_a_no_go_even_where_it_passed() -> None:
 
 
 def test_a_failed_check_is_a_no_go_that_says_what_it_found() -> None:
-    gate = verdict(result(passed=False))
+    gate = verdict(failed())
     assert gate.verdict is Verdict.NO_GO
     assert against(gate) == ["staged_install: installs_and_loads: gem does not load"]
     with pytest.raises(GateError, match=r"the gate says no-go: .*gem does not load; mend that and run the `gate` job"):
@@ -76,7 +78,7 @@ def test_a_failed_check_is_a_no_go_that_says_what_it_found() -> None:
 
 
 def test_a_failed_check_that_only_warns_is_told_and_stops_nothing() -> None:
-    gate = verdict(result(passed=False, severity=Severity.WARNING))
+    gate = verdict(failed(Severity.WARNING))
     assert gate.verdict is Verdict.GO
     assert [finding.severity for finding in gate.findings] == [Severity.WARNING]
 
@@ -96,12 +98,12 @@ def test_warnings_are_told_and_stop_nothing() -> None:
 
 
 def test_a_no_go_names_all_that_speaks_against_it() -> None:
-    gate = verdict(result(passed=False), findings=(Finding(severity=Severity.ERROR, message="no token"),))
+    gate = verdict(failed(), findings=(Finding(severity=Severity.ERROR, message="no token"),))
     assert against(gate) == ["no token", "staged_install: installs_and_loads: gem does not load"]
 
 
 def test_a_verdict_outlives_json() -> None:
-    gate = verdict(result(passed=False))
+    gate = verdict(failed())
     assert Gate.model_validate_json(gate.model_dump_json()) == gate
 
 
