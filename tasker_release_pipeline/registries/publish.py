@@ -78,7 +78,13 @@ def publish(
     sent = replace(upload, files=tuple(path for name, path in paths.items() if name in before.missing))
     started = time.monotonic()
     try:
-        client.upload(sent, credentials)
+        with credentials.for_package(
+            client.registry,
+            upload.name,
+            exists=lambda: bool(client.holdings(upload.name).versions),
+            log=upload.log,
+        ) as usable:
+            client.upload(sent, usable)
     except ToolError as error:
         _arrived_all_the_same(client, upload, artifacts, error, settle_seconds)
     seconds_upload = time.monotonic() - started
