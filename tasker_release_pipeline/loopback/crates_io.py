@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from tasker_release_pipeline.loopback import access, crate_answers, crate_upload, shown
 from tasker_release_pipeline.loopback.crate_upload import Upload
+from tasker_release_pipeline.loopback.fault_rate import TooManyNewCratesError, admit_new_crate
 from tasker_release_pipeline.loopback.names import canonical
 from tasker_release_pipeline.loopback.passthrough import PassThrough, UpstreamError
 from tasker_release_pipeline.loopback.refusal import RefusedError
@@ -27,9 +28,9 @@ Handler = Callable[[Request], Awaitable[Response]]
 USER_AGENT_NEEDED = "We require that all requests include a `User-Agent` header that names the tool and a contact.\n"
 
 
-def refused(message: str, status: int) -> JSONResponse:
+def refused(message: str, status: int, headers: dict[str, str] | None = None) -> JSONResponse:
     """An error in the form that cargo prints."""
-    return JSONResponse({"errors": [{"detail": message}]}, status)
+    return JSONResponse({"errors": [{"detail": message}]}, status, headers)
 
 
 def identified(handler: Handler) -> Handler:
@@ -130,6 +131,8 @@ class CratesIo:
             await run_in_threadpool(crate_upload.check, upload, own_index)
             await self._check_dependencies(upload)
             record = await run_in_threadpool(self.accept, upload)
+        except TooManyNewCratesError as limit:
+            return refused(str(limit), limit.status, {"retry-after": limit.retry_after})
         except RefusedError as refusal:
             return refused(str(refusal), refusal.status)
         except UpstreamError as error:
@@ -138,10 +141,12 @@ class CratesIo:
         return JSONResponse({"crate": crate_answers.crate([record]), "warnings": warnings})
 
     def accept(self, upload: Upload) -> Record:
-        """Publish an upload that was checked. Raises `RefusedError` if version or name is taken."""
+        """Publish an upload that was checked. Raises `RefusedError` if version or name is taken, or for too many."""
         held = self.storage.records(key(upload.name))
         if held and held[0]["name"] != upload.name:
             raise RefusedError(f"crate was previously named `{held[0]['name']}`")
+        if not held:
+            admit_new_crate(self.storage.root, upload.name)
         sha256 = self.storage.keep(upload.archive)
         record = record_of(crate_upload.index_line(upload, sha256), upload.archive, upload.metadata)
         if not self.storage.commit(key(upload.name), crate_upload.version_key(upload.version), record):

@@ -3,7 +3,6 @@
 import asyncio
 import math
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from http import HTTPStatus
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tasker_release_pipeline.loopback import crates_io, npm
 from tasker_release_pipeline.loopback.dropping import drop
+from tasker_release_pipeline.loopback.fault_rate import http_date
 from tasker_release_pipeline.loopback.fault_requests import Asked, asked, package_of
 from tasker_release_pipeline.loopback.faults import Fault, FaultKind, RequestKind
 from tasker_release_pipeline.loopback.names import canonical
@@ -28,7 +28,10 @@ _SAYING = {
 
 
 class Faults:
-    """ASGI middleware: lets the orders in the folder `root` strike. `late` and an index's digests are in `shown`."""
+    """ASGI middleware: lets the orders in the folder `root` strike.
+
+    But `late` and an index's digests, which are in `shown`, and `new-names`, which knows what is new, in `fault_rate`.
+    """
 
     def __init__(self, app: ASGIApp, root: Path) -> None:
         self.app = app
@@ -76,12 +79,12 @@ class Faults:
 def _concerns(placed: Order, about: Asked) -> bool:
     """Whether the order may strike this request, as far as the path tells."""
     fault = placed.fault
-    in_shown = fault.kind is FaultKind.LATE or (
+    elsewhere = fault.kind in (FaultKind.LATE, FaultKind.NEW_NAMES) or (
         fault.kind is FaultKind.WRONG_CHECKSUM and about.kind is RequestKind.INDEX
     )
     # A file that was struck once stays struck.
     is_over = placed.left == 0 and about.file not in placed.files
-    return fault.concerns(about.registry, about.kind) and not in_shown and not is_over
+    return fault.concerns(about.registry, about.kind) and not elsewhere and not is_over
 
 
 def _is_package(fault: Fault, about: Asked, content_type: str, body: bytes) -> bool:
@@ -121,9 +124,7 @@ def _retry_after(seconds: float, as_date: bool) -> str:
     """Whole seconds in both forms, never fewer than ordered."""
     if not as_date:
         return str(math.ceil(seconds))
-    moment = datetime.now(UTC) + timedelta(seconds=seconds)
-    whole = moment.replace(microsecond=0) + timedelta(seconds=1 if moment.microsecond else 0)
-    return format_datetime(whole, usegmt=True)
+    return http_date(datetime.now(UTC) + timedelta(seconds=seconds))
 
 
 async def _read(receive: Receive) -> bytes | None:

@@ -16,6 +16,7 @@ _VALUES: dict[str, tuple[str, type]] = {
     "delay": ("seconds", float),
     "late": ("seconds", float),
     "part": ("accepted", int),
+    "new-names": ("accepted", int),
     "refuse": ("status", int),
 }
 _OPTIONS: dict[str, tuple[str, type]] = {
@@ -23,6 +24,7 @@ _OPTIONS: dict[str, tuple[str, type]] = {
     "retry-after": ("retry_after", float),
     "retry-after-date": ("retry_after", float),
     "package": ("package", str),
+    "every": ("seconds", float),
 }
 _FAULT = re.compile(r"(?P<word>[a-z-]+?|\d+)(=(?P<value>[^x]*))?(x(?P<times>\d+))?")
 _KNOWN_FAULTS = [*(kind.value for kind in FaultKind if kind is not FaultKind.ANSWER), "refuse", "a status (400 to 599)"]
@@ -55,6 +57,8 @@ def _parse(text: str) -> Fault:
     fields: dict[str, Any] = {"registry": _REGISTRIES[registry], "request": _REQUESTS[request]}
     fields |= _fault(text, fault)
     for option in options:
+        if option.startswith("every=") and fields["kind"] is not FaultKind.NEW_NAMES:
+            raise InputError(f"fault `{text}`: `every` belongs to `{FaultKind.NEW_NAMES}`")
         fields |= _option(text, option)
     return checked_fault(fields, f"`{text}`")
 

@@ -21,15 +21,19 @@ Orders are separated by `;` or line ends, the parts of one by `:`, as REGISTRY:R
               wrong-checksum  (index) the index states the digest of other bytes; (download) the bytes are others
               part=COUNT      (upload) this many uploads are accepted (one, if not said), then `times` get a 503
               full            (upload) answered 507, the disk is full
+              new-names=COUNT (crates_io, upload) this many new crates are accepted at once (one, if not said), then one
+                              `every` so many seconds; the others get crates.io's own 429, with an HTTP date
 
     OPTION    x2 right after the fault, or times=2: how often. always: until the order is withdrawn
               retry-after=3        a `Retry-After` of three seconds, beside a status
               retry-after-date=3   the same as an HTTP date
+              every=600            the seconds of `new-names`
               package=NAME         only this package's requests
 
-Once is the default; `late`, `wrong-checksum` and `full` are states and stand until they are withdrawn (with a number
-they strike that many files or uploads). A request meets the orders in the sequence in which they were given: delays
-add up, the first other one that strikes ends it. `GET /` and `/_holdings` always tell what is really held.
+Once is the default; `late`, `wrong-checksum`, `full` and `new-names` are states and stand until they are withdrawn
+(with a number they strike that many files or uploads). A request meets the orders in the sequence in which they were
+given: delays add up, the first other one that strikes ends it. `GET /` and `/_holdings` always tell what is really
+held.
 
 Three ways to order: `orders.order(root, fault)` in Python, without a server, as all state is the registries' folder;
 `serve(..., faults=...)`; and the server's own `/_faults`:
@@ -67,9 +71,10 @@ class FaultKind(StrEnum):
     WRONG_CHECKSUM = "wrong-checksum"
     PART = "part"
     FULL = "full"
+    NEW_NAMES = "new-names"
 
 
-STATES = (FaultKind.LATE, FaultKind.WRONG_CHECKSUM, FaultKind.FULL)
+STATES = (FaultKind.LATE, FaultKind.WRONG_CHECKSUM, FaultKind.FULL, FaultKind.NEW_NAMES)
 """What stands until it is withdrawn, unless a number is given."""
 
 _REQUESTS = {
@@ -77,15 +82,16 @@ _REQUESTS = {
     FaultKind.WRONG_CHECKSUM: (RequestKind.INDEX, RequestKind.DOWNLOAD),
     FaultKind.PART: (RequestKind.UPLOAD,),
     FaultKind.FULL: (RequestKind.UPLOAD,),
+    FaultKind.NEW_NAMES: (RequestKind.UPLOAD,),
 }
-_TIMED = (FaultKind.DELAY, FaultKind.LATE)
+_TIMED = (FaultKind.DELAY, FaultKind.LATE, FaultKind.NEW_NAMES)
 
 
 class Fault(BaseModel):
     """One order. `registry` None and `package` "" stand for all.
 
-    `seconds` belongs to delay and late, `status` (400 to 599) and `retry_after` (seconds; `retry_after_date`: sent as
-    an HTTP date) to answer, `accepted` to part. `times` None: until withdrawn.
+    `seconds` belongs to delay, late and new-names, `status` (400 to 599) and `retry_after` (seconds;
+    `retry_after_date`: sent as an HTTP date) to answer, `accepted` to part and new-names. `times` None: until withdrawn.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -119,6 +125,10 @@ class Fault(BaseModel):
             raise ValueError(f"`{self.kind}` takes {'a' if self.kind is FaultKind.ANSWER else 'no'} status")
         if self.retry_after is not None and self.status is None:
             raise ValueError(f"`{self.kind}` has no answer for a Retry-After to stand in")
+        if self.kind is FaultKind.NEW_NAMES and self.registry is not RegistryName.CRATES_IO:
+            raise ValueError(f"`{self.kind}` is a limit of crates_io alone")
+        if self.kind is FaultKind.NEW_NAMES and not self.accepted:
+            raise ValueError(f"`{self.kind}` accepts one at least")
         return self
 
     def concerns(self, registry: RegistryName, request: RequestKind) -> bool:
@@ -133,10 +143,13 @@ class Fault(BaseModel):
             FaultKind.DELAY: f"delay={self.seconds:.12g}",
             FaultKind.LATE: f"late={self.seconds:.12g}",
             FaultKind.PART: "part" if self.accepted == 1 else f"part={self.accepted}",
+            FaultKind.NEW_NAMES: f"new-names={self.accepted}",
         }
         usual = None if self.kind in STATES else 1
         often = "" if self.times == usual or self.times is None else f"x{self.times}"
         parts = [self.registry or "any", self.request, words.get(self.kind, self.kind) + often]
+        if self.kind is FaultKind.NEW_NAMES:
+            parts.append(f"every={self.seconds:.12g}")
         if self.retry_after is not None:
             parts.append(f"retry-after{'-date' if self.retry_after_date else ''}={self.retry_after:.12g}")
         if self.package:

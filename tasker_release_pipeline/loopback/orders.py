@@ -10,7 +10,7 @@ request.
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -22,7 +22,8 @@ from tasker_release_pipeline.loopback.storage import replace
 class Order(BaseModel):
     """A fault that was ordered, and when. `struck`: how often it did; `files`: what it struck, where it strikes files.
 
-    `let_through`: the uploads that a `part` has let pass. Orders stay after their last strike, as a record.
+    `let_through`: the uploads that a `part` has let pass. `full_again`: when a `new-names` accepts all its burst again.
+    Orders stay after their last strike, as a record.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,6 +33,7 @@ class Order(BaseModel):
     at: datetime
     struck: int = 0
     let_through: int = 0
+    full_again: datetime | None = None
     files: tuple[str, ...] = ()
 
     @property
@@ -100,6 +102,22 @@ def strike_after(root: Path, number: int) -> bool:
         counter = "let_through" if passes else "struck"
         _write(root, placed.model_copy(update={counter: getattr(placed, counter) + 1}))
         return not passes
+
+
+def strike_over_rate(root: Path, number: int, now: datetime) -> datetime | None:
+    """Take one of those that a `new-names` accepts; where none is left strike, and give the time of the next one."""
+    with _locked(root):
+        placed = _current(root, number)
+        if placed is None or placed.left == 0:
+            return None
+        every = timedelta(seconds=placed.fault.seconds)
+        full_again = max(placed.full_again or now, now) + every
+        free = full_again - placed.fault.accepted * every
+        if free > now:
+            _write(root, placed.model_copy(update={"struck": placed.struck + 1}))
+            return free
+        _write(root, placed.model_copy(update={"full_again": full_again}))
+        return None
 
 
 def _folder(root: Path) -> Path:

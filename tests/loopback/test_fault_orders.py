@@ -105,7 +105,8 @@ def test_the_running_server_takes_orders_tells_of_them_and_gives_them_up(registr
     assert NPM.publish(client, registries).status_code == 500
     first, *others = client.get(url).json()
     assert first | {"at": ""} == {
-        "words": "npm:upload:500x2", "number": 1, "at": "", "struck": 1, "left": 1, "let_through": 0, "files": [],
+        "words": "npm:upload:500x2", "number": 1, "at": "", "struck": 1, "left": 1, "let_through": 0,
+        "full_again": None, "files": [],
         "fault": {
             "registry": "npm", "request": "upload", "kind": "answer", "package": "", "seconds": 0, "status": 500,
             "retry_after": None, "retry_after_date": False, "accepted": 1, "times": 2,

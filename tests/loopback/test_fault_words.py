@@ -36,6 +36,8 @@ def test_a_line_of_orders_is_read_in_its_sequence():
         "rubygems:download:wrong-checksum",
         "crates_io:index:drop-before:always",
         "crates_io:download:drop-afterx12",
+        "crates_io:upload:new-names=5:every=600",
+        "crates_io:upload:new-names=1x2:every=0.5:package=tasker-cli",
     ],
 )
 def test_an_order_in_words_stays_the_same_through_reading_and_writing(words):
@@ -53,6 +55,7 @@ def test_an_order_in_words_stays_the_same_through_reading_and_writing(words):
         ("npm:upload:500:times=2", "npm:upload:500x2"),
         ("npm : upload : 500 : always", "npm:upload:500:always"),
         ("npm:index:late=9:always", "npm:index:late=9"),
+        ("crates_io:any:new-names:every=9", "crates_io:any:new-names=1:every=9:always"),
     ],
 )
 def test_some_orders_can_be_said_in_two_ways(words, same):
@@ -81,6 +84,10 @@ def test_some_orders_can_be_said_in_two_ways(words, same):
         ("npm:upload:drop-after:retry-after=3", "`drop-after` has no answer for a Retry-After to stand in"),
         ("npm:upload:late=3", "`late` is a fault of index, not of `upload`"),
         ("npm:index:full", "`full` is a fault of upload, not of `index`"),
+        ("npm:upload:new-names=5:every=9", "`new-names` is a limit of crates_io alone"),
+        ("crates_io:upload:new-names=5", "`new-names` takes seconds"),
+        ("crates_io:upload:new-names=0:every=9", "`new-names` accepts one at least"),
+        ("npm:upload:delay=3:every=9", "`every` belongs to `new-names`"),
     ],
 )
 def test_what_is_not_understood_is_refused_with_what_there_is(words, said):
