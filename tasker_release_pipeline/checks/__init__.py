@@ -1,0 +1,1 @@
+"""What the checks look at: each function takes what was planned, stamped or built, and reports what is wrong."""
