@@ -8,10 +8,11 @@ under a temporary name, then renamed.
 import hashlib
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from upath import UPath
@@ -50,16 +51,12 @@ class ReleaseStore:
 
     def check_writable(self) -> None:
         """Prove that the store takes files. Raises InputError."""
-        probe = self.folder / f".probe-{uuid.uuid4().hex}"
+        probe = f".probe-{uuid.uuid4().hex}"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            probe.write_bytes(b"")
-            probe.unlink()
+            self._write(probe, bytes(1024))  # a full disk still takes empty files
+            (self.folder / probe).unlink()
         except OSError as error:
-            raise InputError(
-                f"store {self.root}: cannot be written ({error.strerror or error}); "
-                "mend its permissions, or name another in TASKER_RELEASE_STORE"
-            ) from None
+            raise _not_written(f"store {self.root}", error) from None
 
     def write(self, path: str, model: BaseModel) -> None:
         """Write a model as JSON."""
@@ -93,18 +90,25 @@ class ReleaseStore:
         return model
 
     def write_bytes(self, path: str, content: bytes) -> None:
-        """Write a file whole: no reader ever sees a part of it."""
+        """Write a file whole: no reader ever sees a part of it. Raises InputError where the store can't take it."""
+        try:
+            self._write(path, content)
+        except OSError as error:
+            raise _not_written(str(self.folder / path), error) from None
+
+    def _write(self, path: str, content: bytes) -> None:
         if self.local is None:
-            (self.folder / path).write_bytes(content)  # object stores put whole objects
+            target = self.folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)  # object stores put whole objects
             return
-        target = self.local / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        with open(temporary, "wb") as file:
+        place = self.local / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with _nameless(place) as (file, give_name):
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, target)
+            os.replace(give_name(), place)
 
     def put_artifact(self, path: Path) -> None:
         """Keep a built file."""
@@ -159,3 +163,36 @@ class ReleaseStore:
         if not place.is_dir():
             return []
         return sorted(p for p in place.iterdir() if p.name.endswith(".json") and not p.name.startswith("."))
+
+
+def _not_written(what: str, error: OSError) -> InputError:
+    return InputError(
+        f"{what}: cannot be written ({error.strerror or error}); make room or mend its permissions, or name another "
+        "store in TASKER_RELEASE_STORE, and run again"
+    )
+
+
+@contextmanager
+def _nameless(beside: Path) -> Iterator[tuple[BinaryIO, Callable[[], Path]]]:
+    """A new file in the folder of `beside`, and what gives it a temporary name once it is whole.
+
+    Until then it has none where the system can do that (Linux): however its writer ends, the kernel clears it away.
+    """
+    temporary = beside.with_name(f".{beside.name}.{uuid.uuid4().hex}")
+    try:
+        descriptor, is_named = os.open(beside.parent, os.O_TMPFILE | os.O_WRONLY, 0o666), False
+    except (AttributeError, OSError):
+        descriptor, is_named = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666), True
+
+    def give_name() -> Path:
+        if not is_named:
+            # With a folder's descriptor, of no use to an absolute path, Python asks for the link to be followed.
+            os.link(f"/proc/self/fd/{descriptor}", temporary, src_dir_fd=descriptor)
+        return temporary
+
+    with open(descriptor, "wb") as file:
+        try:
+            yield file, give_name
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise

@@ -171,7 +171,7 @@ def test_a_store_that_takes_files_is_left_as_it_was(store: ReleaseStore) -> None
 def test_a_store_that_can_not_be_written_is_named_with_the_way_out(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for root in (tmp_path / "file", f"file://{tmp_path}/file"):
-        with pytest.raises(InputError, match=r"file: cannot be written \(.*\); mend .*TASKER_RELEASE_STORE"):
+        with pytest.raises(InputError, match=r"file: cannot be written \(.*\); make room or mend .*TASKER_RELEASE_STORE"):
             at(root).check_writable()
 
 

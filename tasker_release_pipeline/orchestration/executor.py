@@ -18,6 +18,7 @@ from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import InputError, ReleaseError
 from tasker_release_pipeline.release.manifest import Manifest
 from tasker_release_pipeline.steps.inputs import check_inputs
+from tasker_release_pipeline.steps.lease import leases
 from tasker_release_pipeline.steps.run import ReleaseRun
 from tasker_release_pipeline.steps.run_lock import sole_run
 from tasker_release_pipeline.steps.summary import write_summary
@@ -56,6 +57,7 @@ class ReleaseExecutor(dg.Executor):
                 run.store.check_writable()
                 # First of all: a run that may not work on the release may not write its summary either.
                 stack.enter_context(sole_run(run))
+                stack.enter_context(leases(run, _uploads_to(execution_plan.step_keys_to_execute)))
                 stack.callback(_summarise, run, failures)
                 _check(run, self._manifest, execution_plan.step_keys_to_execute)
             except ReleaseError as error:
@@ -122,7 +124,7 @@ def _check(run: ReleaseRun, graph: Manifest, steps: Iterable[str]) -> None:
         run,
         plans="release_plan" in chosen,
         builds={registry for registry, step in BUILD_ASSETS.items() if step in chosen},
-        publishes={registry for registry in RegistryName if any(s.startswith(f"{registry}__") for s in chosen)},
+        publishes=_uploads_to(chosen),
         gates=GATE_STEP in chosen,
     )
     if run.manifest.shape != graph.shape:
@@ -130,6 +132,11 @@ def _check(run: ReleaseRun, graph: Manifest, steps: Iterable[str]) -> None:
             f"manifest {run.settings.manifest}: has other packages or phases than {graph.name}, which the asset graph "
             f"was made from; set TASKER_RELEASE_MANIFEST={run.settings.manifest} for the Dagster process as well"
         )
+
+
+def _uploads_to(steps: Iterable[str]) -> set[RegistryName]:
+    """The registries that these steps upload to."""
+    return {registry for registry in RegistryName for step in steps if step.startswith(f"{registry}__")}
 
 
 def _in_short(event: dg.DagsterEvent) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 
+from tasker_release_pipeline.orchestration.failures import failures_in_words
 from tasker_release_pipeline.orchestration.partitions import PARTITION_TAG, RELEASES
 from tasker_release_pipeline.release.catalogue import BUILD_ASSETS
 from tasker_release_pipeline.release.outcome import Outcome
@@ -35,10 +36,11 @@ class StoreIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Write an asset's value."""
         store = ReleaseStore.of(context.partition_key)
-        if isinstance(obj, Outcome):
-            store.write_outcome(obj)
-        else:
-            store.write(_FILES[context.asset_key.to_user_string()], obj)
+        with failures_in_words():  # a full disk, say
+            if isinstance(obj, Outcome):
+                store.write_outcome(obj)
+            else:
+                store.write(_FILES[context.asset_key.to_user_string()], obj)
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Read an asset's value."""

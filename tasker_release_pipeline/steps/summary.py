@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from tasker_release_pipeline.release.artifact import ReleaseManifest
+from tasker_release_pipeline.release.errors import InputError
 from tasker_release_pipeline.release.gate import Gate
 from tasker_release_pipeline.release.plan import Plan
 from tasker_release_pipeline.release.summary import summary
@@ -10,7 +11,10 @@ from tasker_release_pipeline.steps.run import ReleaseRun
 
 
 def write_summary(run: ReleaseRun, failures: Mapping[str, str]) -> str:
-    """Write `summary.md`, and give its text. `failures`: by step, what stopped this run."""
+    """Write `summary.md`, and give its text, which says so where the store does not take it.
+
+    `failures`: by step, what stopped this run. Raises InputError where the store can't be read.
+    """
     plan = run.store.read("plan.json", Plan)
     manifest = run.store.read("manifest.json", ReleaseManifest)
     gate = run.store.read("gate.json", Gate)
@@ -28,5 +32,8 @@ def write_summary(run: ReleaseRun, failures: Mapping[str, str]) -> str:
         outcomes=outcomes,
         failures=failures,
     )
-    run.store.write_bytes("summary.md", text.encode())
+    try:
+        run.store.write_bytes("summary.md", text.encode())
+    except InputError as error:
+        return f"{text}\nThis summary is not in the store: {error}\n"
     return text
