@@ -1,4 +1,4 @@
-"""The one secret that all four loopback registries accept."""
+"""The one secret that all four loopback registries accept, and the forms that secrets come in."""
 
 import base64
 import binascii
@@ -33,3 +33,15 @@ def basic_password(request: Request) -> str:
     except (binascii.Error, UnicodeDecodeError):
         return ""
     return password if user == "__token__" else ""
+
+
+def given(request: Request) -> str:
+    """The token of a request, in whichever of the three forms it comes; empty if there is none."""
+    return basic_password(request) or bearer(request) or bare(request)
+
+
+def in_its_form(request: Request, token: str) -> str:
+    """The `Authorization` header for `token`, in the form that the request's own has."""
+    if basic_password(request):
+        return "Basic " + base64.b64encode(f"__token__:{token}".encode()).decode()
+    return f"Bearer {token}" if bearer(request) else token

@@ -14,13 +14,15 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 
-from tasker_release_pipeline.loopback import fault_admin, holdings
+from tasker_release_pipeline.loopback import accounts, fault_admin, holdings
 from tasker_release_pipeline.loopback.crates_io import CratesIo
 from tasker_release_pipeline.loopback.fault_middleware import Faults
 from tasker_release_pipeline.loopback.names import Reserved
 from tasker_release_pipeline.loopback.npm import Npm
+from tasker_release_pipeline.loopback.oidc import Exchanges
+from tasker_release_pipeline.loopback.oidc_access import MintedTokens
 from tasker_release_pipeline.loopback.passthrough import PassThrough
 from tasker_release_pipeline.loopback.pypi import PyPI
 from tasker_release_pipeline.loopback.rubygems import RubyGems
@@ -40,8 +42,8 @@ def registries_app(
     """The registries over the folder `root`.
 
     `reserved` names are never passed on. `upstream` None passes nothing on: what is not held is a 404. `cache` keeps
-    the upstream's files. `token` is what all four accept. `middleware` stands before all routes and sees each request
-    with its path as listed above.
+    the upstream's files. `token` is what all four accept, beside those that they mint for trusted publishers (see
+    `oidc_trust`). `middleware` stands before all routes and sees each request with its path as listed above.
     """
     if not token:
         raise ValueError("an empty token would accept requests without one")
@@ -56,15 +58,20 @@ def registries_app(
     rubygems = RubyGems(Storage(root, RegistryName.RUBYGEMS), token, passthrough)
     pypi = PyPI(Storage(root, RegistryName.PYPI), token, passthrough)
     npm = Npm(Storage(root, RegistryName.NPM), token, passthrough)
+    exchanges = Exchanges(root)
+
+    def identity(registry: RegistryName) -> list[Route]:
+        return [*exchanges.routes(registry), *accounts.routes(registry, token)]
+
     return Starlette(
         routes=[
-            Mount("/cargo", routes=crates_io.routes()),
-            Mount("/rubygems", routes=rubygems.routes()),
-            Mount("/pypi", routes=pypi.routes()),
-            Mount("/npm", routes=npm.routes()),
+            Mount("/cargo", routes=[*identity(RegistryName.CRATES_IO), *crates_io.routes()]),
+            Mount("/rubygems", routes=[*identity(RegistryName.RUBYGEMS), *rubygems.routes()]),
+            Mount("/pypi", routes=[*identity(RegistryName.PYPI), *pypi.routes()]),
+            Mount("/npm", routes=[*identity(RegistryName.NPM), *npm.routes()]),
             *holdings.routes(root),
             *fault_admin.routes(root),
         ],
-        middleware=[*middleware, Middleware(Faults, root)],
+        middleware=[*middleware, Middleware(Faults, root), Middleware(MintedTokens, root, token)],
         lifespan=lifespan,
     )
