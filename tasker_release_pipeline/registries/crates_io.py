@@ -106,7 +106,8 @@ class CratesIoClient(BaseClient):
 
     def _cargo(self, upload: Upload, credentials: Credentials) -> tuple[list[str], dict[str, str]]:
         """Settings as arguments, and the environment: a home of its own, without anyone's logins or mirrors."""
-        credentials.needed(self.registry)
+        if not credentials.has(self.registry):
+            raise InputError(credentials.missing(self.registry))
         home = upload.scratch / "cargo-home"
         home.mkdir(parents=True, exist_ok=True)
         # rustup's cargo finds its toolchains beside the usual home, which CARGO_HOME would move. HOME stays: git's

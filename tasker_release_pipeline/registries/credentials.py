@@ -68,6 +68,10 @@ class Credentials:
         """Whether an upload mints its token as trusted publisher."""
         return self.trusted is not None and not self.tokens.get(registry)
 
+    def has(self, registry: RegistryName) -> bool:
+        """Whether an upload has a token, or a way to mint one; mints none."""
+        return bool(self.tokens.get(registry)) or self.trusted is not None
+
     def missing(self, registry: RegistryName) -> str:
         """That there is neither token nor identity, and the way out."""
         variable = VARIABLES[registry]

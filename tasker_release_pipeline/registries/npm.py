@@ -1,5 +1,6 @@
 """npm: the packument, and `npm publish` from a neutral place."""
 
+import os
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,8 +12,9 @@ from tasker_release_pipeline.registries.base import BaseClient
 from tasker_release_pipeline.registries.client_env import ID_TOKEN, client_env, github_env, in_live_github_job
 from tasker_release_pipeline.registries.credentials import Credentials
 from tasker_release_pipeline.registries.endpoints import with_slash
+from tasker_release_pipeline.registries.id_token import IdTokens
 from tasker_release_pipeline.registries.model import Holdings, RegistryFile, Upload
-from tasker_release_pipeline.release.endpoints import RegistryName
+from tasker_release_pipeline.release.endpoints import Endpoints, RegistryName
 from tasker_release_pipeline.release.errors import InputError
 from tasker_release_pipeline.toolchains.runner import run
 
@@ -48,18 +50,17 @@ class NpmClient(BaseClient):
         return f"{self.endpoints.npm}/{escaped(name)}"
 
     def upload(self, upload: Upload, credentials: Credentials) -> None:
-        """Publish the tarball under the dist-tag that was planned; without a token npm tries trusted publishing."""
+        """Publish the tarball under the dist-tag that was planned."""
         if not upload.dist_tag:
             raise InputError(f"{upload.name}: no dist-tag; without one npm would move `latest`")
         home = upload.scratch / "npm-home"
         home.mkdir(parents=True, exist_ok=True)
         (tarball,) = upload.files
         registry = with_slash(self.endpoints.npm)
-        token = credentials.token(self.registry)
+        token = credentials.needed(self.registry)
         # npm expands the variable itself: the file holds no secret.
         address = urlsplit(registry)
-        login = f"//{address.netloc}{address.path}:_authToken=${{NPM_TOKEN}}\n" if token else ""
-        (home / "npmrc").write_text(login)
+        (home / "npmrc").write_text(f"//{address.netloc}{address.path}:_authToken=${{NPM_TOKEN}}\n")
         github = github_env(self.endpoints)
         env = {
             **client_env(self.endpoints.npm, home),
@@ -68,13 +69,12 @@ class NpmClient(BaseClient):
             "NPM_CONFIG_CACHE": str(home / "cache"),
             "NPM_CONFIG_UPDATE_NOTIFIER": "false",
             **github,
-            **({"NPM_TOKEN": token} if token else {}),
+            "NPM_TOKEN": token,
         }
         command = [
             *("npm", "publish", f"./{tarball.name}", "--access", upload.access, "--tag", upload.dist_tag),
             *("--registry", registry, "--ignore-scripts", "--fetch-retries", "0"),
-            # Outside GitHub it fails; inside it writes a public log entry, which a rehearsal must not.
-            *(["--provenance"] if in_live_github_job(self.endpoints) else []),
+            *provenance(self.endpoints),
         ]
         # The public packument keeps the whole path that a tarball was published from: let it say nothing.
         with TemporaryDirectory(prefix="npm-publish-") as neutral:
@@ -88,6 +88,15 @@ class NpmClient(BaseClient):
                 secrets=(*credentials.secrets, github.get(ID_TOKEN, "")),
                 logfile=upload.logfile,
             )
+
+
+def provenance(endpoints: Endpoints) -> list[str]:
+    """npm's `--provenance` for a release from a GitHub job that has ID tokens to sign with.
+
+    Anywhere else it fails, and it writes a public log entry, which a rehearsal must not.
+    """
+    has_identity = in_live_github_job(endpoints) and IdTokens.from_environment(os.environ) is not None
+    return ["--provenance"] if has_identity else []
 
 
 def escaped(name: str) -> str:

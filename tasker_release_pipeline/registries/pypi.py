@@ -15,7 +15,7 @@ from packaging.version import InvalidVersion
 
 from tasker_release_pipeline.registries import http
 from tasker_release_pipeline.registries.base import BaseClient
-from tasker_release_pipeline.registries.client_env import ID_TOKEN, client_env, github_env
+from tasker_release_pipeline.registries.client_env import client_env
 from tasker_release_pipeline.registries.credentials import Credentials
 from tasker_release_pipeline.registries.endpoints import with_slash
 from tasker_release_pipeline.registries.model import Holdings, RegistryFile, Upload
@@ -65,34 +65,29 @@ class PyPIClient(BaseClient):
         return f"{self.endpoints.pypi}/simple/{canonicalize_name(name)}/"
 
     def upload(self, upload: Upload, credentials: Credentials) -> None:
-        """Send the files, each once: whether a dropped one arrived is for the caller to ask.
-
-        Without a token uv tries trusted publishing.
-        """
+        """Send the files, each once: whether a dropped one arrived is for the caller to ask."""
         home = upload.scratch / "uv-home"
         home.mkdir(parents=True, exist_ok=True)
-        token = credentials.token(self.registry)
-        trusted = github_env(self.endpoints) if token is None else {}
         env = {
             **client_env(self.endpoints.pypi_upload, home),
             "UV_CACHE_DIR": str(home / "cache"),
             "UV_NO_CONFIG": "1",
             "UV_KEYRING_PROVIDER": "disabled",
             "UV_HTTP_RETRIES": "0",
-            **trusted,
-            **({"UV_PUBLISH_TOKEN": token} if token else {}),
+            "UV_PUBLISH_TOKEN": credentials.needed(self.registry),
         }
         run(
             [
                 *("uv", "publish", "--publish-url", with_slash(self.endpoints.pypi_upload)),
-                *("--trusted-publishing", "never" if token else "always"),
+                # A trusted publisher's token is minted already, with words for a refusal that uv has not.
+                *("--trusted-publishing", "never"),
                 *(str(file.absolute()) for file in upload.files),
             ],
             cwd=home,
             seconds=upload.seconds,
             log=upload.log,
             env=env,
-            secrets=(*credentials.secrets, trusted.get(ID_TOKEN, "")),
+            secrets=credentials.secrets,
             logfile=upload.logfile,
         )
 

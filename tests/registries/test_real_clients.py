@@ -124,7 +124,7 @@ def test_an_upload_that_arrived_is_published_even_where_the_answer_is_lost(
     assert any("the upload failed; asking" in line for line in built.lines)
 
 
-@pytest.mark.parametrize("build", [crate, packages.gem], ids=["crate", "gem"])
+@KINDS
 def test_without_a_token_nothing_starts(
     tmp_path: Path, registries: LoopbackRegistries, build: Callable[[Path], Built]
 ) -> None:
@@ -132,14 +132,6 @@ def test_without_a_token_nothing_starts(
     with pytest.raises(InputError, match=f"no token for {built.registry}: set"):
         release(built, registries, Credentials())
     assert built.lines == []
-
-
-@pytest.mark.parametrize("build", [packages.wheel, packages.npm_tarball], ids=["wheel", "npm"])
-def test_without_a_token_or_an_identity_the_client_says_so(
-    tmp_path: Path, registries: LoopbackRegistries, build: Callable[[Path], Built]
-) -> None:
-    with pytest.raises(ToolError, match=r"(?i)ENEEDAUTH|trusted publishing"):
-        release(build(tmp_path / "it"), registries, Credentials())
 
 
 def test_a_crate_that_depends_on_another_follows_it_with_the_bytes_it_was_proven_with(
