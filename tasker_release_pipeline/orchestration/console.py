@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from tasker_release_pipeline.orchestration.failures import why
+from tasker_release_pipeline.orchestration.failures import why, why_again
 
 
 class _OneLine(logging.Formatter):
@@ -18,8 +18,9 @@ class _OneLine(logging.Formatter):
         data = event.event_specific_data if event is not None else None
         # A run's failure repeats that of its first failed step, which has had its line.
         repeated = getattr(data, "first_step_failure_event", None) is not None
-        unforeseen = getattr(data, "error", None) is not None and not repeated and why(event) is None
-        message = record.getMessage() if unforeseen else why(event) or said  # what nobody foresaw keeps its stack
+        known = why(event) or why_again(event)
+        unforeseen = getattr(data, "error", None) is not None and not repeated and known is None
+        message = record.getMessage() if unforeseen else known or said  # what nobody foresaw keeps its stack
         level = "" if record.levelno < logging.WARNING else f"{record.levelname} "
         return f"{self.formatTime(record, '%H:%M:%S')} {step:<28} {level}{message}"
 

@@ -11,8 +11,9 @@ import dagster as dg
 from dagster._core.execution.plan.objects import StepFailureData
 
 from tasker_release_pipeline.orchestration.assets import GATE_STEP
-from tasker_release_pipeline.orchestration.failures import is_failed_check, why
+from tasker_release_pipeline.orchestration.failures import is_failed_check, why, why_again
 from tasker_release_pipeline.orchestration.partitions import PARTITION_TAG
+from tasker_release_pipeline.orchestration.resting import rest_while_steps_wait
 from tasker_release_pipeline.release.catalogue import BUILD_ASSETS
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import InputError, ReleaseError
@@ -65,8 +66,10 @@ class ReleaseExecutor(dg.Executor):
                 yield _refused(plan_context, execution_plan, error)
                 return
             for event in self._inner.execute(plan_context, execution_plan):
-                if event.is_step_failure and event.step_key is not None:
+                if (event.is_step_failure or event.is_step_up_for_retry) and event.step_key is not None:
                     failures[event.step_key] = _in_short(event)
+                elif event.is_step_success and event.step_key in failures:
+                    del failures[event.step_key]  # a later attempt went well
                 yield event
 
 
@@ -74,6 +77,7 @@ def release_executor(manifest: Manifest) -> dg.ExecutorDefinition:
     """The executor for the asset graph of `manifest`."""
 
     def create(init_context: dg.InitExecutorContext) -> dg.Executor:
+        rest_while_steps_wait()
         config = dict(init_context.executor_config)
         # Spawned processes would import Dagster again for every step.
         config.setdefault("start_method", {"forkserver": {"preload_modules": ["tasker_release_pipeline.definitions"]}})
@@ -140,6 +144,8 @@ def _uploads_to(steps: Iterable[str]) -> set[RegistryName]:
 
 
 def _in_short(event: dg.DagsterEvent) -> str:
+    if event.is_step_up_for_retry:  # for a run that is ended while this waits
+        return f"interrupted before it was tried again; run it again. What it waited for: {why_again(event)}"
     if event.step_key == GATE_STEP and is_failed_check(event):
         return "the gate says no-go, for the errors below"
     return why(event) or "an error that nobody foresaw; its stack is in the log"

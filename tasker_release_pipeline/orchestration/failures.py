@@ -26,6 +26,15 @@ def is_failed_check(event: dg.DagsterEvent) -> bool:
     return error is not None and error.cls_name == _CHECK_FAILED
 
 
+def why_again(event: dg.DagsterEvent | None) -> str | None:
+    """Why a step waits for its next attempt; None for all other events."""
+    if event is None or not event.is_step_up_for_retry:
+        return None
+    cause = event.step_retry_data.error.cause if event.step_retry_data.error else None
+    # Dagster puts the name of the class before the message.
+    return cause.message.partition(": ")[2].strip() if cause else event.message
+
+
 def why(event: dg.DagsterEvent | None) -> str | None:
     """Why a step failed, where it did so on purpose, or refused bad input; None for all that nobody foresaw."""
     if event is None or not event.is_step_failure:

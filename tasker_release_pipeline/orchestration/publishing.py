@@ -12,6 +12,7 @@ from tasker_release_pipeline.orchestration.failures import failures_in_words
 from tasker_release_pipeline.orchestration.partitions import RELEASES
 from tasker_release_pipeline.orchestration.resources import SettingsResource
 from tasker_release_pipeline.release.endpoints import RegistryName
+from tasker_release_pipeline.release.errors import TryAgainError
 from tasker_release_pipeline.release.manifest import Manifest, Package
 from tasker_release_pipeline.steps.publish import publish_package
 from tasker_release_pipeline.steps.published_install import check_name, install_from_target
@@ -46,7 +47,14 @@ def _publish_asset(package: Package, follows: list[Package]) -> dg.AssetsDefinit
     )
     def publish(context: dg.AssetExecutionContext, settings: SettingsResource) -> Iterator[dg.MaterializeResult[Any]]:
         with failures_in_words():
-            outcome = publish_package(settings.start(context), package.key)
+            try:
+                outcome = publish_package(settings.start(context), package.key)
+            except TryAgainError as later:
+                # The event that follows has a stack, and the terminal does not show it; this line says all.
+                context.log.warning(str(later))
+                raise dg.RetryRequested(max_retries=later.attempts - 1, seconds_to_wait=later.seconds) from dg.Failure(
+                    str(later)
+                )
         if outcome is not None:
             yield dg.MaterializeResult(
                 value=outcome,

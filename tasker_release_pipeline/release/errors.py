@@ -7,6 +7,7 @@ ReleaseError                 says what is wrong, where, and the way out, in one 
 ├── RegistryError            a registry refused for good (a 4xx); running again changes nothing
 ├── UnavailableError         a registry could not be asked, or answered 408, 429 or 5xx; running again may help
 ├── ConflictError            other content is published under the same version
+├── TryAgainError            failed for the moment, and the same run is to wait and try again
 ├── NotVisibleError          uploaded, but the index does not serve it yet; running again resolves it
 └── GateError                no `go` for this very manifest and mode
 """
@@ -48,6 +49,15 @@ class UnavailableError(ReleaseError):
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class TryAgainError(ReleaseError):
+    """A package that failed for the moment: who runs it waits `seconds`, then tries again, `attempts` times in all."""
+
+    def __init__(self, message: str, *, seconds: int, attempts: int) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+        self.attempts = attempts
 
 
 class ConflictError(ReleaseError):

@@ -87,18 +87,42 @@ class Build(_Row):
     env: dict[str, str] = {}
 
 
+class Rate(_Row):
+    """What a registry lets through: `burst` at once, then one every `seconds`."""
+
+    burst: Annotated[int, Field(gt=0)]
+    seconds: Annotated[int, Field(gt=0)]
+
+
 class Registry(_Row):
     """How one registry's packages are built, and how long things may take, in seconds.
 
     `propagation_seconds`: until the index serves an upload. `upload_seconds`, `install_seconds`: each command of an
     upload, of a clean install. `install_env`: what users have to set themselves to install these packages.
+    `attempts`, `wait_seconds`: how often one run tries to publish a package where a failure may pass, and how long it
+    waits in all between these attempts (0: not at all). `new_names`, `new_versions`: the registry's own limits, for
+    packages that it does not know yet, and for versions of those that it knows; the gate tells what will have to wait.
     """
 
     build: Build
     propagation_seconds: Annotated[int, Field(gt=0)]
     upload_seconds: Annotated[int, Field(gt=0)]
     install_seconds: Annotated[int, Field(gt=0)] = 900
+    attempts: Annotated[int, Field(gt=0)] = 5
+    wait_seconds: Annotated[int, Field(ge=0)] = 900
+    new_names: Rate | None = None
+    new_versions: Rate | None = None
     install_env: dict[str, str] = {}
+
+
+_LIMITS = {
+    "registries": {
+        "__all__": {
+            *("propagation_seconds", "upload_seconds", "install_seconds"),
+            *("attempts", "wait_seconds", "new_names", "new_versions"),
+        }
+    }
+}
 
 
 class DistTags(_Row):
@@ -218,8 +242,11 @@ class Manifest(_Row):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the content, whatever file it came from."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        """SHA-256 of what is released, whatever file it came from.
+
+        Limits are no part of it: a release that is half out can be run again with more patience.
+        """
+        return hashlib.sha256(self.model_dump_json(exclude=_LIMITS).encode()).hexdigest()
 
     @property
     def shape(self) -> tuple[tuple[str, int | None], ...]:

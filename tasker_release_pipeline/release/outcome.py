@@ -44,7 +44,8 @@ class OutcomeKind(StrEnum):
 class Outcome(BaseModel):
     """What became of one package. Seconds are wall time; `page` is the registry's page for people.
 
-    `detail`: for a failure what happened and the way out, in one message. `run`: the Dagster run.
+    `seconds_wait`: until the same run's next attempt, where one follows. `detail`: for a failure what happened and the
+    way out, in one message. `run`: the Dagster run.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +59,7 @@ class Outcome(BaseModel):
     page: str = ""
     seconds_upload: float = 0.0
     seconds_propagation: float = 0.0
+    seconds_wait: float = 0.0
     detail: str = ""
     run: str = ""
     attempt: int = 1

@@ -1,5 +1,6 @@
 """The publish step: one package of a release that has the gate's go, onto its registry."""
 
+import random
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,10 +10,13 @@ from tasker_release_pipeline.release.errors import (
     GateError,
     NotVisibleError,
     ReleaseError,
+    TransientError,
+    TryAgainError,
     UnavailableError,
 )
 from tasker_release_pipeline.release.outcome import Outcome, OutcomeKind
 from tasker_release_pipeline.release.plan import PackagePlan, Plan
+from tasker_release_pipeline.release.retries import Again, after_failure
 from tasker_release_pipeline.release.settings import Mode
 from tasker_release_pipeline.steps.gate import admit
 from tasker_release_pipeline.steps.registry_sets import target
@@ -31,7 +35,8 @@ _KINDS = {
 def publish_package(run: ReleaseRun, key: str) -> Outcome | None:
     """Publish one package; None in a dry run, which uploads nothing.
 
-    A failure's outcome is kept in the store before its error is raised: ReleaseError, of the kind that happened.
+    A failure's outcome is kept in the store before its error is raised: ReleaseError, of the kind that happened, or
+    TryAgainError where it may pass within this run's limits.
     """
     if run.settings.dry_run:
         run.log(f"{key}: dry run, nothing is uploaded")
@@ -51,9 +56,10 @@ def publish_package(run: ReleaseRun, key: str) -> Outcome | None:
         with target(run) as registries:
             scratch = run.scratch(log)
             done = upload_package(run, package, artifacts, registries, plan=plan, tree=tree, scratch=scratch, log=log)
+    except (TransientError, UnavailableError) as error:
+        raise _again_or_not(run, package, error) from error
     except ReleaseError as error:
-        kind = _KINDS.get(type(error), OutcomeKind.FAILED)
-        run.store.write_outcome(_outcome(run, package, kind, detail=str(error)))
+        run.store.write_outcome(_outcome(run, package, _kind(error), detail=str(error)))
         raise
     finally:
         run.keep_log(log)
@@ -67,6 +73,30 @@ def publish_package(run: ReleaseRun, key: str) -> Outcome | None:
         seconds_upload=done.seconds_upload,
         seconds_propagation=done.seconds_propagation,
     )
+
+
+def _again_or_not(run: ReleaseRun, package: PackagePlan, error: TransientError | UnavailableError) -> ReleaseError:
+    """Keep the outcome of a failure that may pass; the error to raise for it."""
+    limits = run.manifest.registries[package.registry]
+    decided = after_failure(
+        limits,
+        attempt=run.attempt,
+        waited=sum(before.seconds_wait for before in run.store.outcomes(package.key) if before.run == run.run),
+        named=error.retry_after,
+        now=datetime.now(UTC),
+        jitter=random.random(),  # noqa: S311  # no secret hangs on it
+    )
+    if isinstance(decided, Again):
+        detail = f"{decided.said}: {error}"
+        run.store.write_outcome(_outcome(run, package, _kind(error), detail=detail, seconds_wait=decided.seconds))
+        return TryAgainError(detail, seconds=decided.seconds, attempts=limits.attempts)
+    detail = f"{error}; {decided.said}"
+    run.store.write_outcome(_outcome(run, package, _kind(error), detail=detail))
+    return type(error)(detail, error.retry_after)
+
+
+def _kind(error: ReleaseError) -> OutcomeKind:
+    return _KINDS.get(type(error), OutcomeKind.FAILED)
 
 
 def _outcome(run: ReleaseRun, package: PackagePlan, kind: OutcomeKind, **rest: Any) -> Outcome:
