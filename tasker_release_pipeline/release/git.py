@@ -110,14 +110,17 @@ class GitError(Exception):
         self.said = said
 
 
-def git(folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> str:
-    """Run git in `folder` and give what it prints. Raises GitError, and InputError where git is missing."""
+def git(folder: Path, *arguments: str, environment: dict[str, str] | None = None, says: str = "") -> str:
+    """Run git in `folder` and give what it prints; `says` is what it reads.
+
+    Raises GitError, and InputError where git is missing.
+    """
     try:
         done = subprocess.run(
             ["git", "-c", "core.quotePath=false", *arguments],
             cwd=folder,
             env={**_surroundings(), "LC_ALL": "C", **(environment or {})},
-            stdin=subprocess.DEVNULL,
+            input=says.encode(),
             capture_output=True,
             check=False,
         )

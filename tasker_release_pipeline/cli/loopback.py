@@ -1,4 +1,4 @@
-"""The command line, `tasker-release`. Commands that run no graph never import Dagster."""
+"""`registries` and `faults`: the four registries on loopback, and bad days for them."""
 
 import signal
 import threading
@@ -6,34 +6,27 @@ from pathlib import Path
 
 import click
 
-from tasker_release_pipeline.release.errors import ReleaseError
+from tasker_release_pipeline.cli.command import ReleaseCommand
+
+_ROOT = Path(".tasker-release/registries")
 
 
-class _Group(click.Group):
-    """Says what the pipeline raises on purpose as one message, and exits with 1."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except ReleaseError as error:
-            raise click.ClickException(str(error)) from None
-
-
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="tasker-release-pipeline")
-def main() -> None:
-    """Take a Tasker workspace into crates.io, RubyGems, PyPI and npm."""
-
-
-@main.command()
+@click.command(cls=ReleaseCommand)
 @click.option(
     "--root",
     type=click.Path(file_okay=False, path_type=Path),
-    default=Path(".tasker-release/registries"),
+    default=_ROOT,
     show_default=True,
     help="The folder that holds what is published, made if need be. A rehearsal's is STORE/RELEASE/registries.",
 )
-@click.option("--manifest", default="tasker", show_default=True, help="A packaged manifest's name, or a path to one.")
+@click.option(
+    "--manifest",
+    default="tasker",
+    show_default=True,
+    envvar="TASKER_RELEASE_MANIFEST",
+    show_envvar=True,
+    help="A packaged manifest's name, or a path to one.",
+)
 @click.option("--port", default=0, show_default=True, help="The port on 127.0.0.1; 0 takes a free one.")
 @click.option("--offline", is_flag=True, help="Pass nothing on to the public registries.")
 def registries(root: Path, manifest: str, port: int, offline: bool) -> None:
@@ -41,6 +34,10 @@ def registries(root: Path, manifest: str, port: int, offline: bool) -> None:
 
     For trying things out, or for looking at what a rehearsal published. Prints their addresses, and the token that
     they take. What they do not hold they pass on to the public registries, but never a name that the manifest has.
+
+    \b
+    Example:
+      tasker-release registries --root .tasker-release/store/rehearsal-20260301-0300/registries
     """
     # Here, so that `--help` does not wait for a web server to be imported.
     from tasker_release_pipeline.loopback.server import serve  # noqa: PLC0415
@@ -61,11 +58,11 @@ def registries(root: Path, manifest: str, port: int, offline: bool) -> None:
         ended.wait()
 
 
-@main.command()
+@click.command(cls=ReleaseCommand)
 @click.option(
     "--root",
     type=click.Path(file_okay=False, path_type=Path),
-    default=Path(".tasker-release/registries"),
+    default=_ROOT,
     show_default=True,
     help="The folder of the loopback registries; a rehearsal's is STORE/RELEASE/registries.",
 )
@@ -75,6 +72,10 @@ def faults(root: Path, orders: str) -> None:
 
     ORDERS is like "npm:upload:drop-after; crates_io:upload:500x2; pypi:upload:429:retry-after=3". docs/faults.md has
     all the words. `make rehearse FAULTS="..."` orders them for one rehearsal.
+
+    \b
+    Example:
+      tasker-release faults "npm:upload:drop-after"
     """
     from tasker_release_pipeline.loopback.fault_words import parse_faults  # noqa: PLC0415
     from tasker_release_pipeline.loopback.orders import order  # noqa: PLC0415
@@ -83,7 +84,3 @@ def faults(root: Path, orders: str) -> None:
     for fault in parsed:
         order(root.absolute(), fault)
     click.echo(f"{len(parsed)} ordered in {root}")
-
-
-if __name__ == "__main__":
-    main()
