@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
@@ -128,6 +129,7 @@ class TrustedPublishing:
         return send("POST", url, secret=jwt, headers=headers)
 
 
+@cache
 def _npm_user_agent() -> dict[str, str]:
     """Who uploads: the npm at hand, and then us."""
     try:
