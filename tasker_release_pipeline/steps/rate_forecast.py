@@ -49,8 +49,8 @@ def foretold(registry: RegistryName, limits: Registry, rate: Rate, what: str, th
     if turns * rate.seconds <= limits.wait_seconds and turns < limits.attempts:
         return f"{said}, which the run does by itself"
     return (
-        f"{said}; that is more than a run waits for a package ({in_words(limits.wait_seconds)}, {limits.attempts} "
-        "attempts): it will end, say when to go on, and has to be run again"
+        f"{said}; that is more than a run waits for a package ({in_words(limits.wait_seconds)}, attempts: "
+        f"{limits.attempts}): it will end, say when to go on, and has to be run again"
     )
 
 
