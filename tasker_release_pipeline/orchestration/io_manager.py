@@ -8,6 +8,7 @@ from tasker_release_pipeline.orchestration.failures import failures_in_words
 from tasker_release_pipeline.orchestration.partitions import PARTITION_TAG, RELEASES
 from tasker_release_pipeline.release.catalogue import BUILD_ASSETS
 from tasker_release_pipeline.release.outcome import Outcome
+from tasker_release_pipeline.steps.builds import stored_build
 from tasker_release_pipeline.store import ReleaseStore
 
 _FILES = {
@@ -16,8 +17,9 @@ _FILES = {
     "staged_install": "staged_install.json",
     "release_manifest": "manifest.json",
     "gate": "gate.json",
-    **{step: f"builds/{step}.json" for step in BUILD_ASSETS.values()},
+    **{asset: f"builds/{asset}.json" for asset in BUILD_ASSETS.values()},
 }
+_BUILDS = {asset: registry for registry, asset in BUILD_ASSETS.items()}
 
 
 class StoreIOManager(dg.ConfigurableIOManager):
@@ -46,4 +48,6 @@ class StoreIOManager(dg.ConfigurableIOManager):
         """Read an asset's value."""
         asset = context.asset_key.to_user_string()
         store = ReleaseStore.of(context.partition_key)
+        if asset in _BUILDS:
+            return stored_build(store, _BUILDS[asset])
         return store.demand(_FILES[asset], context.dagster_type.typing_type, f"run the job that has {asset} first")

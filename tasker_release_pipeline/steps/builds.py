@@ -9,7 +9,20 @@ from tasker_release_pipeline.release.errors import InputError, ToolError
 from tasker_release_pipeline.release.plan import Plan
 from tasker_release_pipeline.steps.run import ReleaseRun
 from tasker_release_pipeline.steps.source import SourceTree, worktree
+from tasker_release_pipeline.store import ReleaseStore
 from tasker_release_pipeline.toolchains.build import build
+
+
+def stored_build(store: ReleaseStore, registry: RegistryName) -> BuildResult:
+    """What was built for a registry. Where the release has no package of it, its build need not have run.
+
+    Raises InputError where a build is missing.
+    """
+    path, way_out = f"builds/{BUILD_ASSETS[registry]}.json", f"run the job that has {BUILD_ASSETS[registry]} first"
+    built = store.read(path, BuildResult)
+    if built is None and not store.demand("plan.json", Plan, way_out).of_registry(registry):
+        return BuildResult(commit=store.demand("source.json", SourceTree, way_out).commit)
+    return built or store.demand(path, BuildResult, way_out)
 
 
 def build_packages(run: ReleaseRun, plan: Plan, tree: SourceTree, registry: RegistryName) -> BuildResult:
