@@ -10,6 +10,7 @@ from tasker_release_pipeline.orchestration.executor import release_executor
 from tasker_release_pipeline.orchestration.io_manager import StoreIOManager
 from tasker_release_pipeline.orchestration.jobs import release_jobs
 from tasker_release_pipeline.orchestration.publishing import install_checks, publish_assets
+from tasker_release_pipeline.orchestration.recording import record_assets
 from tasker_release_pipeline.orchestration.resources import SettingsResource
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import InputError
@@ -34,6 +35,7 @@ defs = dg.Definitions(
         *(build_asset(registry) for registry in _registries),
         *gate_assets(_registries),
         *publish_assets(_manifest),
+        *record_assets(_manifest),
     ],
     asset_checks=install_checks(_manifest),
     jobs=release_jobs(_manifest),

@@ -1,7 +1,8 @@
 """The release store: what is known of each release, in files that outlive any run, machine or database.
 
 `<store>/<release>/plan.json`, `artifacts/<file>`, `manifest.json`, `gate.json`, `checks/`,
-`outcomes/<package>/<run>-<attempt>.json`, `logs/`, `summary.md`. JSON of typed models; every file is written whole,
+`outcomes/<package>/<run>-<attempt>.json`, `records/<subject>/<run>-<attempt>.json`, `github/` (what is attached to the
+GitHub Release), `logs/`, `summary.md`. JSON of typed models; every file is written whole,
 under a temporary name, then renamed.
 """
 
@@ -21,6 +22,7 @@ from tasker_release_pipeline.release.artifact import Artifact
 from tasker_release_pipeline.release.checks import CheckResult
 from tasker_release_pipeline.release.errors import InputError
 from tasker_release_pipeline.release.outcome import Outcome
+from tasker_release_pipeline.release.record import Record
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -157,6 +159,16 @@ class ReleaseStore:
         """The last outcome of a package; None where there is none."""
         known = self.outcomes(package)
         return known[-1] if known else None
+
+    def write_record(self, record: Record) -> None:
+        """Keep what became of a tag or of the GitHub Release. Each attempt of each run has a file of its own."""
+        self.write(f"records/{record.subject}/{record.run}-{record.attempt}.json", record)
+
+    def record(self, subject: str) -> Record | None:
+        """The last record of a subject (`tags/core`, `github_release`); None where there is none."""
+        folder = f"records/{subject}"
+        known = [record for path in self._json(folder) if (record := self.read(f"{folder}/{path.name}", Record))]
+        return max(known, key=lambda record: (record.at, record.attempt), default=None)
 
     def _json(self, folder: str) -> list[UPath]:
         place = self.folder / folder

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvicorn
+from starlette.applications import Starlette
 
 from tasker_release_pipeline.loopback.app import registries_app
 from tasker_release_pipeline.loopback.dropping import DroppingProtocol
@@ -87,6 +88,13 @@ def serve(
         order(root, fault)
     secret = token or secrets.token_urlsafe(32)
     app = registries_app(root, reserved=reserved, upstream=upstream, cache=cache, token=secret)
+    with running(app, what=f"loopback registries over {root}", port=port, log=log) as address:
+        yield LoopbackRegistries(loopback_endpoints(address), secret, root)
+
+
+@contextmanager
+def running(app: Starlette, *, what: str, port: int = 0, log: bool = False) -> Iterator[int]:
+    """Run an application on 127.0.0.1 until the block ends; its port. `what` names it if it does not start."""
     # Bound here and handed over, so that the port is known and nobody else can take it in between.
     bound = socket.create_server(("127.0.0.1", port), backlog=128)
     config = uvicorn.Config(
@@ -106,9 +114,8 @@ def serve(
     thread.start()
     try:
         if not server.settled.wait(START_LIMIT) or not server.started:
-            raise UnavailableError(f"the loopback registries over {root} did not start")
-        address = bound.getsockname()[1]
-        yield LoopbackRegistries(loopback_endpoints(address), secret, root)
+            raise UnavailableError(f"the {what} did not start")
+        yield bound.getsockname()[1]
     finally:
         server.should_exit = True
         thread.join(STOP_LIMIT)

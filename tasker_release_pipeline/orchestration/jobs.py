@@ -7,10 +7,12 @@ import dagster as dg
 
 from tasker_release_pipeline.orchestration.partitions import RELEASES
 from tasker_release_pipeline.orchestration.publishing import asset_key
+from tasker_release_pipeline.orchestration.recording import NOT_FATAL, tag_key
 from tasker_release_pipeline.orchestration.resources import SettingsResource
 from tasker_release_pipeline.release.catalogue import BUILD_ASSETS
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.manifest import Manifest
+from tasker_release_pipeline.release.record import GITHUB_RELEASE
 from tasker_release_pipeline.steps.summary import write_summary
 
 _PUBLISH_JOBS = {
@@ -42,13 +44,17 @@ def release_jobs(manifest: Manifest) -> list[Any]:
     """`release` and its slices, for the registries of the manifest: what `Definitions(jobs=...)` takes."""
     registries = [registry for registry in RegistryName if manifest.of_registry(registry)]
     publish = {registry: [asset_key(package) for package in manifest.of_registry(registry)] for registry in registries}
+    # A component's tag belongs to the job that publishes the last of its packages.
+    last = {component: manifest.of_component(component)[-1].registry for component in manifest.components}
+    tags = {registry: [tag_key(c) for c, own in last.items() if own is registry] for registry in registries}
+    record = [*(key for keys in tags.values() for key in keys), dg.AssetKey(GITHUB_RELEASE)]
     builds = {registry: dg.AssetKey(BUILD_ASSETS[registry]) for registry in registries}
     verdict = [dg.AssetKey(name) for name in ("staged_install", "release_manifest", "gate")]
     plan, source = dg.AssetKey("release_plan"), dg.AssetKey("source_tree")
     slices: dict[str, tuple[str, list[dg.AssetKey]]] = {
         "release": (
-            "Everything: plans, builds, proves, and unless it is a dry run publishes a release.",
-            [plan, source, *builds.values(), *verdict, *(key for keys in publish.values() for key in keys)],
+            "Everything: plans, builds, proves, and unless it is a dry run publishes and records a release.",
+            [plan, source, *builds.values(), *verdict, *(key for keys in publish.values() for key in keys), *record],
         ),
         "detect_and_calculate": ("Plans a release: what changed, and which versions follow.", [plan]),
         "pre_flight_check": (
@@ -62,14 +68,23 @@ def release_jobs(manifest: Manifest) -> list[Any]:
         },
         "gate": ("Installs everything from staging, lists the files, and gives the verdict.", verdict),
         **{
-            job: ("Uploads the stored files of a release that has the gate's go.", publish[registry])
+            job: (
+                "Uploads the stored files of a release that has the gate's go, and tags what it published.",
+                [*publish[registry], *tags[registry]],
+            )
             for registry, job in _PUBLISH_JOBS.items()
             if registry in publish
         },
+        "github_release": (
+            "Makes the GitHub Release, and the tags that are missing; a draft until everything is published.",
+            [dg.AssetKey(GITHUB_RELEASE)],
+        ),
     }
     jobs = [_asset_job(name, description, keys) for name, (description, keys) in slices.items()]
     return [*jobs, release_summary]
 
 
 def _asset_job(name: str, description: str, keys: Iterable[dg.AssetKey]) -> Any:
-    return dg.define_asset_job(name, selection=dg.AssetSelection.assets(*keys), description=description)
+    # What is published is published: for want of a tag no job that waits for this one may stop.
+    tags = {NOT_FATAL: "true"} if name in _PUBLISH_JOBS.values() else None
+    return dg.define_asset_job(name, selection=dg.AssetSelection.assets(*keys), description=description, tags=tags)

@@ -11,6 +11,8 @@ from tasker_release_pipeline.release.checks import CheckResult
 from tasker_release_pipeline.release.gate import Gate
 from tasker_release_pipeline.release.outcome import Outcome
 from tasker_release_pipeline.release.plan import Plan, Severity
+from tasker_release_pipeline.release.record import Record
+from tasker_release_pipeline.release.settings import Mode
 from tasker_release_pipeline.release.summary import findings_list, manifest_table, plan_table, table
 
 
@@ -83,6 +85,17 @@ def of_outcome(outcome: Outcome) -> dict[str, Any]:
         shown["page"] = dg.MetadataValue.url(outcome.page)
     if outcome.detail:
         shown["detail"] = outcome.detail
+    return shown
+
+
+def of_record(record: Record) -> dict[str, Any]:
+    """Where a tag or the GitHub Release stands."""
+    shown: dict[str, Any] = {"state": record.state.value, "name": record.name, "mode": record.mode.value}
+    if record.commit:
+        shown["commit"] = record.commit
+    # A rehearsal's address is gone by the time that anyone follows the link.
+    if record.url and record.mode is Mode.LIVE:
+        shown["page"] = dg.MetadataValue.url(record.url)
     return shown
 
 

@@ -13,6 +13,9 @@ LIVE = Endpoints(
     npm="https://registry.npmjs.org",
 )
 
+GITHUB_API = "https://api.github.com"
+"""Where releases are recorded, unless GITHUB_API_URL names another server."""
+
 TITLES = {
     RegistryName.CRATES_IO: "crates.io",
     RegistryName.RUBYGEMS: "RubyGems",

@@ -6,6 +6,7 @@ from tasker_release_pipeline.release.artifact import ReleaseManifest
 from tasker_release_pipeline.release.gate import Gate, Verdict
 from tasker_release_pipeline.release.outcome import Outcome, OutcomeKind
 from tasker_release_pipeline.release.plan import Finding, Plan, Severity
+from tasker_release_pipeline.release.record import Record, RecordState, is_recording, unpublished
 from tasker_release_pipeline.release.settings import Mode
 
 
@@ -54,14 +55,18 @@ def summary(
     gate: Gate | None,
     outcomes: Mapping[str, Outcome],
     failures: Mapping[str, str],
+    records: Sequence[Record] = (),
 ) -> str:
     """How a release stands.
 
     `outcomes`: the last one of each package. `failures`: by step (or `input`) what stopped this run, in one message.
+    `records`: the last one of each tag and of the GitHub Release.
     """
     parts = [f"# Release {release}: {_headline(mode, plan, gate, outcomes, failures)}"]
     if plan is not None:
         parts.append(_packages(mode, plan, manifest, outcomes))
+    if any(record.state is not RecordState.UNCHANGED for record in records):
+        parts.append("## Record\n\n" + _records(records))
     if failures:
         parts.append("## What went wrong\n\n" + "\n".join(_item(f"**{s}**: {m}") for s, m in failures.items()))
     findings = gate.findings if gate is not None else plan.findings if plan is not None else ()
@@ -75,7 +80,8 @@ def _headline(
     mode: Mode, plan: Plan | None, gate: Gate | None, outcomes: Mapping[str, Outcome], failures: Mapping[str, str]
 ) -> str:
     if failures:
-        return f"failed ({mode})"
+        unrecorded = f"{_published(plan, outcomes)} ({mode}), recording failed" if plan is not None else ""
+        return unrecorded if _only_records_failed(plan, outcomes, failures) else f"failed ({mode})"
     if plan is None:
         return f"not planned ({mode})"
     if not plan.publishes:
@@ -83,9 +89,25 @@ def _headline(
     if mode is Mode.DRY_RUN:
         verdict = gate.verdict if gate is not None else "not reached"
         return f"dry run, gate: {verdict}"
+    return f"{_published(plan, outcomes)} ({mode})"
+
+
+def _published(plan: Plan, outcomes: Mapping[str, Outcome]) -> str:
     todo = [p.key for p in plan.packages if p.publish]
     done = [key for key in todo if key in outcomes and outcomes[key].kind.good]
-    return f"{len(done)} of {len(todo)} packages published ({mode})"
+    return f"{len(done)} of {len(todo)} packages published"
+
+
+def _only_records_failed(plan: Plan | None, outcomes: Mapping[str, Outcome], failures: Mapping[str, str]) -> bool:
+    """Whether everything is published, and what failed in this run only records it."""
+    if plan is None or not failures or unpublished(plan.packages, outcomes):
+        return False
+    return all(is_recording(step) for step in failures)
+
+
+def _records(records: Sequence[Record]) -> str:
+    rows = [[r.subject, r.name, r.state, f"`{r.commit[:12]}`" if r.commit else "", r.detail] for r in records]
+    return table(["record", "name", "state", "commit", ""], rows)
 
 
 def _packages(mode: Mode, plan: Plan, manifest: ReleaseManifest | None, outcomes: Mapping[str, Outcome]) -> str:
@@ -120,6 +142,11 @@ def _next(
         # In publishing order: what waited for a package that failed follows it.
         missing = [p.key for p in plan.packages if p.key in {*broken, *open_ones}] if plan is not None else broken
         said = _repair(release, missing)
+    elif _only_records_failed(plan, outcomes, failures):
+        said = (
+            "Everything is published, and stays so. Mend what the messages above name, then run the `github_release` "
+            "job: it makes the tags that are missing, too."
+        )
     elif failures:
         said = "Nothing was uploaded by the failed steps. Mend what the messages above name, then run the job again."
     elif plan is None:

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 
+from tasker_release_pipeline.github import actions
 from tasker_release_pipeline.release.artifact import ReleaseManifest
 from tasker_release_pipeline.release.errors import InputError
 from tasker_release_pipeline.release.gate import Gate
+from tasker_release_pipeline.release.outputs import outputs
 from tasker_release_pipeline.release.plan import Plan
+from tasker_release_pipeline.release.record import subjects
 from tasker_release_pipeline.release.summary import summary
 from tasker_release_pipeline.steps.run import ReleaseRun
 
@@ -31,9 +34,24 @@ def write_summary(run: ReleaseRun, failures: Mapping[str, str]) -> str:
         else None,
         outcomes=outcomes,
         failures=failures,
+        records=[record for name in subjects(run.manifest) if (record := run.store.record(name)) is not None],
     )
+    _show(run, plan, text, failures)
     try:
         run.store.write_bytes("summary.md", text.encode())
     except InputError as error:
         return f"{text}\nThis summary is not in the store: {error}\n"
     return text
+
+
+def _show(run: ReleaseRun, plan: Plan | None, text: str, failures: Mapping[str, str]) -> None:
+    """In a job of GitHub Actions: on the run's page, and to the jobs that follow."""
+    actions.append_summary(run.environment, text)
+    for step, message in failures.items():
+        actions.annotate(run.environment, "error", message, title=step)
+        log = run.logfile(step)
+        if log.exists():
+            actions.show_log(run.environment, f"The log of {step}", log.read_text(encoding="utf-8", errors="replace"))
+    # A plan that failed leaves none, or an older one.
+    if plan is not None and not failures:
+        actions.set_outputs(run.environment, outputs(plan))

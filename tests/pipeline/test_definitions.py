@@ -16,7 +16,8 @@ from tests.pipeline.conftest import CRATES, NINE, ROOT, Pipeline
 pytestmark = pytest.mark.toolchain
 JOBS = {
     *("release", "detect_and_calculate", "pre_flight_check", "build_ruby", "build_python", "build_typescript", "gate"),
-    *("publish_crates", "publish_ruby", "publish_python", "publish_typescript", "release_summary"),
+    *("publish_crates", "publish_ruby", "publish_python", "publish_typescript", "github_release"),
+    "release_summary",
 }
 
 
@@ -86,13 +87,15 @@ def test_the_web_ui_shows_the_designs_graph(web: str) -> None:
     before = {key: {"/".join(dep["path"]) for dep in node["dependencyKeys"]} for key, node in graph.items()}
     builds = {"crate_archives", "gem_archive", "wheels", "npm_tarball"}
     steps = {"release_plan", "source_tree", "staged_install", "release_manifest", "gate"}
-    assert set(graph) == steps | builds | NINE
+    tags = {"tags/core", "tags/ruby", "tags/python", "tags/typescript"}
+    assert set(graph) == steps | builds | NINE | tags | {"github_release"}
     assert all(node["description"] and node["owners"] and node["isPartitioned"] for node in nodes)
     assert {key: node["groupName"] for key, node in graph.items()} == {
         **dict.fromkeys({"release_plan", "source_tree"}, "plan"),
         **dict.fromkeys(builds, "build"),
         **dict.fromkeys({"staged_install", "release_manifest", "gate"}, "gate"),
         **dict.fromkeys(NINE, "publish"),
+        **dict.fromkeys(tags | {"github_release"}, "record"),
     }
     assert all("rust" in graph[key]["kinds"] for key in CRATES)
     assert before["crates_io/tasker-pgmq"] == {"gate"}
@@ -104,6 +107,9 @@ def test_the_web_ui_shows_the_designs_graph(web: str) -> None:
         assert before[key] == {"gate", *third}
     for key in NINE - CRATES:
         assert before[key] == {"gate", "crates_io/tasker-worker", "crates_io/tasker-cli"}
+    assert before["tags/core"] == CRATES
+    assert {before[f"tags/{name}"].pop() for name in ("ruby", "python", "typescript")} == NINE - CRATES
+    assert before["github_release"] == NINE | tags
     assert before["staged_install"] == {"release_plan", "source_tree", *builds}
     jobs = ask(web, "{repositoriesOrError {... on RepositoryConnection {nodes {jobs {name}}}}}")
     (repository,) = jobs["repositoriesOrError"]["nodes"]
