@@ -101,7 +101,7 @@ def test_a_registry_that_cant_be_asked_leaves_it_unproven(registry: RegistryName
 @EACH
 def test_a_token_of_another_shape_is_a_warning_as_registries_may_have_others(registry: RegistryName) -> None:
     others = [token for of, token in WELL_FORMED.items() if of is not registry]
-    for token in (*others, WELL_FORMED[registry][:20], f'"{WELL_FORMED[registry]}"'):
+    for token in (*others, WELL_FORMED[registry][:30], f'"{WELL_FORMED[registry]}"'):
         found = probed(registry, {VARIABLES[registry]: token}, NOBODY)
         assert f"{VARIABLES[registry]} does not look like a token" in said(found, Told.WARNING)[0]
         assert said(found, Told.ERROR) == []
