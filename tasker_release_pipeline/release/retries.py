@@ -69,4 +69,4 @@ def _give_up(because: str, seconds: float, now: datetime) -> GiveUp:
     minute = moment.replace(second=0, microsecond=0)
     when = minute + timedelta(minutes=1) if minute < moment else minute
     minutes = math.ceil((when - now) / timedelta(minutes=1))
-    return GiveUp(when, f"{because}: run again from {when:%Y-%m-%d %H:%M} UTC on (in {minutes} min)")
+    return GiveUp(when, f"run again from {when:%Y-%m-%d %H:%M} UTC on (in {minutes} min): {because}")

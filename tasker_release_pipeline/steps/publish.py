@@ -92,7 +92,8 @@ def _again_or_not(run: ReleaseRun, package: PackagePlan, error: TransientError |
         # The client's own lines, which may follow the first sentence, were printed when they came.
         in_short = str(error).partition("\n")[0].partition(". ")[0]
         return TryAgainError(f"{decided.said}: {in_short}", seconds=decided.seconds, attempts=limits.attempts)
-    detail = f"{error}; {decided.said}"
+    # The time first: what the client said may be many lines.
+    detail = f"{decided.said}. {error}"
     run.store.write_outcome(_outcome(run, package, _kind(error), detail=detail))
     return type(error)(detail, error.retry_after)
 

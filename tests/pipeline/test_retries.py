@@ -94,7 +94,7 @@ def test_a_limit_past_the_runs_patience_ends_it_with_the_time_to_go_on_and_the_n
     ended = unpublished.execute("publish_typescript", FIRST)
     assert ended.status == 1, ended.output[-6000:]
     assert waits(unpublished) == []
-    said = r"this run waits 15 min in all, .*: run again from \d{4}-\d\d-\d\d \d\d:\d\d UTC on \(in 6[01] min\)"
+    said = r"run again from \d{4}-\d\d-\d\d \d\d:\d\d UTC on \(in 6[01] min\): this run waits 15 min in all, and has "
     assert re.search(said, ended.output)
     assert re.search(said, unpublished.summary(FIRST))
     assert [outcome["kind"] for outcome in attempts(unpublished)] == ["unknown"]
@@ -124,7 +124,7 @@ def test_the_waits_of_one_run_add_up_and_those_of_another_do_not_count(unpublish
         "again in 41 s (attempt 2 of 9)",
         "again in 41 s (attempt 3 of 9)",
     ]
-    assert "this run waits 100 s in all, and has 18 s of it left after attempt 3 of 9: run again from" in said[2]
+    assert "min): this run waits 100 s in all, and has 18 s of it left after attempt 3 of 9. http" in said[2]
     assert isinstance(publish(unpublished, 1, run="next", **given), TryAgainError)
     assert [outcome["seconds_wait"] for outcome in attempts(unpublished)] == [41, 41, 0, 41]
 
@@ -134,7 +134,7 @@ def test_what_ends_the_attempts_is_the_failure_itself(unpublished: Pipeline) -> 
     given = {"manifest": limits(unpublished, npm="attempts = 1")}
     error = publish(unpublished, **given)
     assert type(error) is UnavailableError
-    assert "that was attempt 1 of 1: run again from" in str(error)
+    assert "min): that was attempt 1 of 1. http" in str(error)
 
 
 def test_an_upload_that_the_registry_refuses_for_good_is_not_tried_again(unpublished: Pipeline) -> None:
@@ -226,7 +226,7 @@ def test_a_run_that_waits_rests_and_a_signal_ends_it_cleanly_without_another_att
     with waiting(unpublished) as run:
         started, used = time.monotonic(), cpu_seconds(run.pid)
         assert until(lambda: time.monotonic() - started > 2, 10)
-        assert cpu_seconds(run.pid) - used < 0.5 * (time.monotonic() - started)
+        assert cpu_seconds(run.pid) - used < 0.2 * (time.monotonic() - started)
         os.kill(run.pid, signal.SIGTERM)
         assert until(partial(left_nothing, unpublished), 5), processes(unpublished.folder)
         assert run.wait() == 1

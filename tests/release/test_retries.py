@@ -53,8 +53,8 @@ def test_a_named_time_past_what_is_left_of_the_total_is_not_waited_for_but_told_
     given_up = decided(2, waited=300, named=3600)
     assert given_up == GiveUp(
         datetime(2026, 3, 1, 13, 1, tzinfo=UTC),
-        "this run waits 15 min in all, and has 10 min of it left after attempt 2 of 4: "
-        "run again from 2026-03-01 13:01 UTC on (in 61 min)",
+        "run again from 2026-03-01 13:01 UTC on (in 61 min): "
+        "this run waits 15 min in all, and has 10 min of it left after attempt 2 of 4",
     )
     assert isinstance(decided(2, waited=300, named=600.1), GiveUp)
     assert isinstance(decided(2, waited=300, named=600), Again)
@@ -64,7 +64,7 @@ def test_the_last_attempt_is_followed_by_none_and_the_named_time_is_told() -> No
     given_up = decided(4, named=30)
     assert given_up == GiveUp(
         datetime(2026, 3, 1, 12, 1, tzinfo=UTC),
-        "that was attempt 4 of 4: run again from 2026-03-01 12:01 UTC on (in 1 min)",
+        "run again from 2026-03-01 12:01 UTC on (in 1 min): that was attempt 4 of 4",
     )
 
 
