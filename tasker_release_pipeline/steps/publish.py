@@ -78,10 +78,12 @@ def publish_package(run: ReleaseRun, key: str) -> Outcome | None:
 def _again_or_not(run: ReleaseRun, package: PackagePlan, error: TransientError | UnavailableError) -> ReleaseError:
     """Keep the outcome of a failure that may pass; the error to raise for it."""
     limits = run.manifest.registries[package.registry]
+    # On the command line a run has no name of its own: what comes after this attempt was another's.
+    earlier = [o for o in run.store.outcomes(package.key) if o.run == run.run and o.attempt < run.attempt]
     decided = after_failure(
         limits,
         attempt=run.attempt,
-        waited=sum(before.seconds_wait for before in run.store.outcomes(package.key) if before.run == run.run),
+        waited=sum(outcome.seconds_wait for outcome in earlier),
         named=error.retry_after,
         now=datetime.now(UTC),
         jitter=random.random(),  # noqa: S311  # no secret hangs on it

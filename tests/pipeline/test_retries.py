@@ -127,6 +127,8 @@ def test_the_waits_of_one_run_add_up_and_those_of_another_do_not_count(unpublish
     assert "min): this run waits 100 s in all, and has 18 s of it left after attempt 3 of 9. http" in said[2]
     assert isinstance(publish(unpublished, 1, run="next", **given), TryAgainError)
     assert [outcome["seconds_wait"] for outcome in attempts(unpublished)] == [41, 41, 0, 41]
+    # On the command line all runs have one name.
+    assert isinstance(publish(unpublished, 1, **given), TryAgainError)
 
 
 def test_what_ends_the_attempts_is_the_failure_itself(unpublished: Pipeline) -> None:
