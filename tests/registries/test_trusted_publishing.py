@@ -118,11 +118,14 @@ def test_a_job_publishes_with_its_identity_alone_and_no_secret_stays_anywhere(
     issuer: Issuer,
     *,
     tokens: list[str],
+    monkeypatch: pytest.MonkeyPatch,
     registry: RegistryName,
 ) -> None:
     build = BUILD[registry]
     release(build(tmp_path / "older", version="0.1.8"), registries, with_token(registries))
     built = build(tmp_path / "it", version="0.1.9")
+    for name, value in issuer.environment.items():
+        monkeypatch.setenv(name, value)  # in a job, too, nothing but a live release has provenance
     result = release(built, registries, identity)
     assert result.status is PublishStatus.PUBLISHED
     assert len(issuer.issued) == len(tokens) == 1
@@ -132,6 +135,11 @@ def test_a_job_publishes_with_its_identity_alone_and_no_secret_stays_anywhere(
     assert not [line for line in built.lines if any(secret in line for secret in secrets)]
     # What a command line had of a secret would be shown as ***.
     assert not [line for line in built.lines if line.startswith("$ ") and "***" in line]
+    assert not [line for line in built.lines if "--provenance" in line]
+    # Right before the upload: what comes before it (cargo packages once more) takes time.
+    gave = next(at for at, line in enumerate(built.lines) if "gave a token to this job" in line)
+    assert built.lines[gave + 1].startswith("$ ")
+    assert [line for line in built.lines if line.startswith("$ ")][-1] == built.lines[gave + 1]
     # Only crates.io revokes; the others' end by themselves.
     assert bool(minted(registries)) is (registry is not RegistryName.CRATES_IO)
 
