@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tasker_release_pipeline.loopback import crates_io, npm
 from tasker_release_pipeline.loopback.dropping import drop
-from tasker_release_pipeline.loopback.fault_rate import http_date
+from tasker_release_pipeline.loopback.fault_rate import TooManyNewCratesError, http_date
 from tasker_release_pipeline.loopback.fault_requests import Asked, asked, package_of
 from tasker_release_pipeline.loopback.faults import Fault, FaultKind, RequestKind
 from tasker_release_pipeline.loopback.names import canonical
@@ -98,8 +98,7 @@ def _answer(placed: Order, registry: RegistryName) -> Response:
     """A refusal in the form in which the registry's client looks for words."""
     fault = placed.fault
     status = fault.status or _STATUS[fault.kind]
-    saying = _SAYING.get(fault.kind, "try again later" if status == 429 or status >= 500 else "refused")
-    message = f"{saying} (fault {placed.number} that was ordered: {fault})"
+    message = f"{_saying(fault, status, registry)} (fault {placed.number} that was ordered: {fault})"
     if registry is RegistryName.CRATES_IO:
         response: Response = crates_io.refused(message, status)
     elif registry is RegistryName.NPM:
@@ -111,6 +110,15 @@ def _answer(placed: Order, registry: RegistryName) -> Response:
     if fault.retry_after is not None:
         response.headers["retry-after"] = _retry_after(fault.retry_after, fault.retry_after_date)
     return response
+
+
+def _saying(fault: Fault, status: int, registry: RegistryName) -> str:
+    """The registry's own words for a limit, as some clients show nothing else; for the rest, ours."""
+    if status == 429 and registry is RegistryName.CRATES_IO and fault.retry_after is not None:
+        return str(TooManyNewCratesError(datetime.now(UTC) + timedelta(seconds=fault.retry_after)))
+    if status == 429 and registry is RegistryName.RUBYGEMS:
+        return "Retry later"
+    return _SAYING.get(fault.kind, "try again later" if status == 429 or status >= 500 else "refused")
 
 
 def _title(status: int) -> str:

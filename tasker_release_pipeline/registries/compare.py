@@ -26,7 +26,8 @@ class Verdict(StrEnum):
     """What a registry has of a version.
 
     absent: nothing. missing: some files, all of them ours; others are not there yet. same: all files, all ours.
-    conflict: the version, or a file of it, is taken by other content. unknown: the registry states no digest of a file.
+    conflict: the version, or a file of it, is taken by other content. unknown: the registry states no digest of a file,
+    or one that its own file contradicts.
     """
 
     ABSENT = "absent"

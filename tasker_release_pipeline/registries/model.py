@@ -1,6 +1,6 @@
 """What a registry holds, what an upload needs, and what every registry's client offers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -93,21 +93,9 @@ class RegistryClient(Protocol):
         Raises UnavailableError, and RegistryError for other bytes or a file that is not there.
         """
 
-    def digest(self, file: RegistryFile) -> str:
-        """The published file's digest (npm: integrity, else SHA-256); downloads it where the registry states none."""
-
     def upload(self, upload: Upload, credentials: Credentials) -> None:
         """Send the files with the registry's own client.
 
         Raises ToolError with the client's last words: the files may have arrived all the same, so ask the registry.
         Raises ConflictError before anything is sent, where the client would send other bytes than these.
-        """
-
-    def wait_until_visible(
-        self, name: str, version: str, files: Mapping[str, str], limit_seconds: float, log: Callable[[str], None]
-    ) -> float:
-        """Ask until the registry serves all `files` (name: digest) of the version; the seconds that it took.
-
-        Digests are `integrity` for npm, otherwise SHA-256 in hex. Raises NotVisibleError past the limit, and
-        ConflictError for another digest.
         """

@@ -1,36 +1,21 @@
 """The one way that anything is published: ask, compare, upload what is missing, ask again."""
 
-import re
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
 from tasker_release_pipeline.registries.base import sha256
-from tasker_release_pipeline.registries.compare import Comparison, Verdict, compare, conflict, digest
+from tasker_release_pipeline.registries.compare import Verdict
 from tasker_release_pipeline.registries.credentials import Credentials
 from tasker_release_pipeline.registries.endpoints import TITLES
-from tasker_release_pipeline.registries.model import Holdings, RegistryClient, Upload
+from tasker_release_pipeline.registries.model import RegistryClient, Upload
+from tasker_release_pipeline.registries.propagation import wait_until_visible
+from tasker_release_pipeline.registries.question import Question, Sameness
+from tasker_release_pipeline.registries.sending import PATIENCE, Patience, Sending
 from tasker_release_pipeline.release.artifact import Artifact
-from tasker_release_pipeline.release.endpoints import RegistryName
-from tasker_release_pipeline.release.errors import (
-    InputError,
-    NotVisibleError,
-    ToolError,
-    UnavailableError,
-)
-
-SETTLE_SECONDS = 5.0
-"""How long a failed upload is looked for: an index may take a moment to serve what was accepted after all."""
-
-_REFUSED_AS_DUPLICATE = {
-    RegistryName.CRATES_IO: re.compile("is already uploaded|already exists on"),
-    RegistryName.RUBYGEMS: re.compile("Repushing of gem versions is not allowed"),
-    RegistryName.PYPI: re.compile("File already exists"),
-    RegistryName.NPM: re.compile("cannot publish over"),
-}
-"""The registries' words for a version that they have, as their clients pass them on."""
+from tasker_release_pipeline.release.errors import InputError
 
 
 class PublishStatus(StrEnum):
@@ -42,13 +27,17 @@ class PublishStatus(StrEnum):
 
 @dataclass(frozen=True)
 class PublishResult:
-    """What `publish` did. `uploaded`: the files that were sent. `page`: the registry's page. Times in seconds."""
+    """What `publish` did. `uploaded`: the files that were sent. `page`: the registry's page. Times in seconds.
+
+    `same`: by which rule the files that were there before have the same content.
+    """
 
     status: PublishStatus
     page: str
     uploaded: tuple[str, ...] = ()
     seconds_upload: float = 0.0
     seconds_propagation: float = 0.0
+    same: Mapping[str, Sameness] = field(default_factory=dict)
 
 
 def publish(
@@ -58,39 +47,52 @@ def publish(
     credentials: Credentials,
     *,
     propagation_seconds: float,
-    settle_seconds: float = SETTLE_SECONDS,
+    settle_seconds: float | None = None,
+    patience: Patience = PATIENCE,
+    same_commit_counts: bool = False,
 ) -> PublishResult:
     """Bring `artifacts`, whose bytes are `upload.files`, onto the registry, and see them served.
 
     The same content already there is success; missing files of a version are uploaded; so every call may be repeated.
-    `settle_seconds`: how long a failed upload is looked for.
-    Raises ConflictError (other content under this version), UnavailableError (could not ask: nothing is known),
-    ToolError (the upload failed, and the registry does not have the files), NotVisibleError (accepted, but not served
-    within `propagation_seconds`), InputError (files that are not the artifacts).
+    `settle_seconds`: how long a failed upload is looked for (`patience.settle`). `same_commit_counts`: see `Question`.
+    Raises ConflictError (other content under this version), UnavailableError (could not ask, or an upload failed and
+    may have arrived all the same), ToolError (the upload was refused, and the registry lacks files), TransientError,
+    one of its kind (it failed for the moment), NotVisibleError (accepted, but not served within `propagation_seconds`),
+    InputError (files that are not the artifacts).
     """
     paths = _checked(upload, artifacts)
+    if settle_seconds is not None:
+        patience = replace(patience, settle=settle_seconds)
+    question = Question(
+        client,
+        upload.name,
+        upload.version,
+        tuple(artifacts),
+        ours=lambda artifact: paths[artifact.file].read_bytes(),
+        place=lambda artifact: str(paths[artifact.file]),
+        same_commit_counts=same_commit_counts,
+    )
     page = client.page(upload.name, upload.version)
-    before = _ask(client, upload, artifacts)
+    before = question.answer()
+    if before.same:
+        there = "already" if before.verdict is Verdict.SAME else f"{', '.join(before.same)} already"
+        upload.log(f"{upload.name} {upload.version}: {there} on {TITLES[client.registry]}, with {before.how}")
     if before.verdict is Verdict.SAME:
-        upload.log(f"{upload.name} {upload.version}: already on {TITLES[client.registry]}, with the same content")
-        return PublishResult(PublishStatus.ALREADY_PUBLISHED, page)
-    # In the order given, and only what is not there.
-    sent = replace(upload, files=tuple(path for name, path in paths.items() if name in before.missing))
+        return PublishResult(PublishStatus.ALREADY_PUBLISHED, page, same=before.same)
     started = time.monotonic()
-    try:
-        with credentials.for_package(
-            client.registry,
-            upload.name,
-            exists=lambda: bool(client.holdings(upload.name).versions),
-            log=upload.log,
-        ) as usable:
-            client.upload(sent, usable)
-    except ToolError as error:
-        _arrived_all_the_same(client, upload, artifacts, error, settle_seconds)
+    with credentials.for_package(
+        client.registry, upload.name, exists=lambda: bool(client.holdings(upload.name).versions), log=upload.log
+    ) as usable:
+        sending = Sending(question, upload, usable, patience, propagation_seconds)
+        # In the order given, each alone, so that a failure is of one file; and only what is not there.
+        for name, path in paths.items():
+            if name in before.comparison.missing:
+                sending.send(path)
     seconds_upload = time.monotonic() - started
-    digests = {artifact.file: digest(artifact, client.registry) for artifact in artifacts}
-    seconds = client.wait_until_visible(upload.name, upload.version, digests, propagation_seconds, upload.log)
-    return PublishResult(PublishStatus.PUBLISHED, page, before.missing, seconds_upload, seconds)
+    seconds = wait_until_visible(question, list(paths), propagation_seconds, upload.log)
+    return PublishResult(
+        PublishStatus.PUBLISHED, page, before.comparison.missing, seconds_upload, seconds, same=before.same
+    )
 
 
 def _checked(upload: Upload, artifacts: Sequence[Artifact]) -> dict[str, Path]:
@@ -110,58 +112,3 @@ def _checked(upload: Upload, artifacts: Sequence[Artifact]) -> dict[str, Path]:
                 "since; restore it, or build and prove the release again"
             )
     return paths
-
-
-def _ask(client: RegistryClient, upload: Upload, artifacts: Sequence[Artifact]) -> Comparison:
-    """What the registry has of the version. Raises ConflictError for other content."""
-    holdings = client.holdings(upload.name)
-    found = compare(artifacts, holdings, upload.version, client.registry)
-    if found.unknown:
-        found = compare(artifacts, _with_digests(client, holdings, found), upload.version, client.registry)
-    if found.verdict is Verdict.CONFLICT:
-        lies = {path.name: str(path) for path in upload.files}
-        raise conflict(client.registry, upload.name, upload.version, found.conflicts, lies)
-    return found
-
-
-def _with_digests(client: RegistryClient, holdings: Holdings, found: Comparison) -> Holdings:
-    """The holdings, with the digests that the registry does not state taken from the files themselves."""
-    kind = "integrity" if client.registry is RegistryName.NPM else "sha256"
-    files = [f.model_copy(update={kind: client.digest(f)}) if f in found.unknown else f for f in holdings.files]
-    return holdings.model_copy(update={"files": tuple(files)})
-
-
-def _arrived_all_the_same(
-    client: RegistryClient, upload: Upload, artifacts: Sequence[Artifact], error: ToolError, settle_seconds: float
-) -> None:
-    """Return where the registry has all files in spite of the client's failure, or says that it has the version.
-
-    Otherwise that failure is raised.
-    """
-    title = TITLES[client.registry]
-    upload.log(f"{upload.name} {upload.version}: the upload failed; asking {title} whether it arrived all the same")
-    digests = {artifact.file: digest(artifact, client.registry) for artifact in artifacts}
-    try:
-        client.wait_until_visible(upload.name, upload.version, digests, settle_seconds, upload.log)
-        return
-    except NotVisibleError:
-        pass
-    try:
-        after = _ask(client, upload, artifacts)
-    except UnavailableError as unavailable:
-        raise UnavailableError(
-            f"{upload.name} {upload.version}: the upload failed, and whether it arrived is unknown, as {title} could "
-            f"not be asked ({unavailable}); run again: it asks first. The upload's own words: {error}",
-            retry_after=unavailable.retry_after,
-        ) from error
-    if after.verdict is Verdict.SAME:
-        return
-    if _REFUSED_AS_DUPLICATE[client.registry].search(str(error)):
-        # The registry has the version, and its index hides it yet: what it is shows when the index comes round.
-        upload.log(f"{upload.name} {upload.version}: {title} has it already; waiting for its index to say what it is")
-        return
-    has = "nothing of it" if after.verdict is Verdict.ABSENT else f"all but {', '.join(after.missing)}"
-    raise ToolError(
-        f"{upload.name} {upload.version}: the upload failed; {title} has {has}. When the cause is mended, run again: "
-        f"what is there is not sent twice. {error}"
-    ) from error

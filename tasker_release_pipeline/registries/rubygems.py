@@ -55,20 +55,19 @@ class RubyGemsClient(BaseClient):
         """Push each gem. `gem` itself sends a dropped request once more, and reports its own first success as 409."""
         home = upload.scratch / "gem-home"
         home.mkdir(parents=True, exist_ok=True)
-        env = {
-            **client_env(self.endpoints.rubygems, home),
-            "GEM_HOST_API_KEY": credentials.needed(self.registry),
-        }
+        env = client_env(self.endpoints.rubygems, home)
         if not self.live:
             (home / f"{_HOOK}.rb").write_text(_HOOK_TEXT)
             env |= {"RUBYLIB": str(home), "RUBYOPT": f"-r{_HOOK}"}
         for file in upload.files:
             run(
-                ["gem", "push", str(file.absolute()), "--host", self.endpoints.rubygems],
+                # Verbose, as only then it tells the status of a refusal.
+                ["gem", "push", "--verbose", str(file.absolute()), "--host", self.endpoints.rubygems],
                 cwd=home,
                 seconds=upload.seconds,
                 log=upload.log,
-                env=env,
+                # Asked for each: a minted key may have grown old over the push before.
+                env={**env, "GEM_HOST_API_KEY": credentials.needed(self.registry)},
                 secrets=credentials.secrets,
                 logfile=upload.logfile,
             )

@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from tasker_release_pipeline.registries.client import client
 from tasker_release_pipeline.registries.compare import Verdict as Found
-from tasker_release_pipeline.registries.compare import compare, conflict
 from tasker_release_pipeline.registries.credentials import VARIABLES
 from tasker_release_pipeline.release.artifact import ReleaseManifest, digest_of, subject_of
 from tasker_release_pipeline.release.catalogue import (
@@ -19,13 +17,14 @@ from tasker_release_pipeline.release.catalogue import (
 )
 from tasker_release_pipeline.release.checks import CheckResult, Report
 from tasker_release_pipeline.release.endpoints import RegistryName
-from tasker_release_pipeline.release.errors import GateError, ReleaseError
+from tasker_release_pipeline.release.errors import ConflictError, GateError, ReleaseError
 from tasker_release_pipeline.release.gate import Gate, judge
 from tasker_release_pipeline.release.plan import Finding, PackagePlan, Plan, Severity
 from tasker_release_pipeline.release.settings import Mode, OnDuplicate
 from tasker_release_pipeline.steps.checking import result
 from tasker_release_pipeline.steps.registry_sets import RegistrySet, target
 from tasker_release_pipeline.steps.run import ReleaseRun
+from tasker_release_pipeline.steps.uploads import asked
 
 
 def give_verdict(run: ReleaseRun, plan: Plan, manifest: ReleaseManifest) -> tuple[Gate, CheckResult]:
@@ -94,21 +93,19 @@ def _no_token(run: ReleaseRun, plan: Plan, registries: RegistrySet) -> Iterator[
 def _already_there(
     run: ReleaseRun, package: PackagePlan, manifest: ReleaseManifest, registries: RegistrySet
 ) -> Iterator[Finding]:
-    artifacts = manifest.of_package(package.key)
     try:
-        holdings = client(package.registry, registries.endpoints).holdings(package.name)
+        found = asked(run, package, manifest.of_package(package.key), registries.endpoints).answer()
+    except ConflictError as error:
+        yield Finding(severity=Severity.ERROR, message=str(error))
+        return
     except ReleaseError as error:
         unknown = Severity.WARNING if run.settings.dry_run else Severity.ERROR
         yield Finding(severity=unknown, message=f"{package.key}: unknown what is published: {error}")
         return
-    found = compare(artifacts, holdings, package.version, package.registry)
-    if found.verdict is Found.CONFLICT:
-        taken = conflict(package.registry, package.name, package.version, found.conflicts, {})
-        yield Finding(severity=Severity.ERROR, message=str(taken))
-    elif found.verdict is Found.SAME and run.settings.on_duplicate is not OnDuplicate.SKIP:
+    if found.verdict is Found.SAME and run.settings.on_duplicate is not OnDuplicate.SKIP:
         fails = run.settings.on_duplicate is OnDuplicate.FAIL
         yield Finding(
             severity=Severity.ERROR if fails else Severity.WARNING,
-            message=f"{package.key} {package.version}: is published already, with the same content"
+            message=f"{package.key} {package.version}: is published already, with the same content ({found.how})"
             + ("; on_duplicate is fail: set skip or warn to go on" if fails else ""),
         )

@@ -6,8 +6,10 @@ from pathlib import Path
 from tasker_release_pipeline.registries.client import client
 from tasker_release_pipeline.registries.model import Upload
 from tasker_release_pipeline.registries.publish import PublishResult, publish
+from tasker_release_pipeline.registries.question import Question
 from tasker_release_pipeline.release.artifact import Artifact
-from tasker_release_pipeline.release.endpoints import RegistryName
+from tasker_release_pipeline.release.endpoints import Endpoints, RegistryName
+from tasker_release_pipeline.release.outcome import OutcomeKind
 from tasker_release_pipeline.release.plan import PackagePlan, Plan
 from tasker_release_pipeline.steps.registry_sets import RegistrySet
 from tasker_release_pipeline.steps.run import ReleaseRun
@@ -55,4 +57,28 @@ def upload_package(
             artifacts,
             registries.credentials,
             propagation_seconds=limits.propagation_seconds,
+            same_commit_counts=_never_sent(run, package),
         )
+
+
+def asked(run: ReleaseRun, package: PackagePlan, artifacts: tuple[Artifact, ...], endpoints: Endpoints) -> Question:
+    """What `endpoints` have of the package, as its upload will ask."""
+    return Question(
+        client(package.registry, endpoints),
+        package.name,
+        package.version,
+        artifacts,
+        ours=lambda artifact: run.store.get_artifact(artifact, run.work / "asked").read_bytes(),
+        place=lambda artifact: str(run.store.folder / "artifacts" / artifact.file),
+        same_commit_counts=_never_sent(run, package),
+    )
+
+
+def _never_sent(run: ReleaseRun, package: PackagePlan) -> bool:
+    """Whether the store knows of no upload of this release's own files that arrived, or may have.
+
+    Then other bytes on the registry can be another runner's of the same release: the commit that they name counts.
+    """
+    arrived = (OutcomeKind.PUBLISHED, OutcomeKind.UPLOADED_NOT_VISIBLE, OutcomeKind.UNKNOWN)
+    now = (run.run, run.attempt)  # written when this upload began
+    return not any(o.kind in arrived and (o.run, o.attempt) != now for o in run.store.outcomes(package.key))

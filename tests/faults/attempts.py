@@ -14,11 +14,13 @@ from tasker_release_pipeline.registries.client import CLIENTS
 from tasker_release_pipeline.registries.credentials import Credentials
 from tasker_release_pipeline.registries.model import RegistryClient, Upload
 from tasker_release_pipeline.registries.publish import PublishResult, PublishStatus, publish
+from tasker_release_pipeline.registries.sending import Patience
 from tasker_release_pipeline.release.artifact import Artifact
 from tasker_release_pipeline.release.errors import ReleaseError, ToolError
 
 from ..loopback import packages
 from ..loopback.actions import Actions
+from . import spoken
 
 VERSION = "1.0.0"
 Said = PublishResult | ReleaseError
@@ -34,13 +36,21 @@ class Release:
     registries: LoopbackRegistries
     sent: list[str]
 
-    def attempt(self, propagation_seconds: float = 0.4, settle_seconds: float = 0.1) -> Said:
+    def attempt(
+        self,
+        propagation_seconds: float = 0.4,
+        settle_seconds: float = 0.1,
+        *,
+        tries: int = 3,
+        retry_seconds: float = 20,
+    ) -> Said:
         """Publish once; the error where there is one of ours. Whatever else is raised is a bug."""
         tokens = dict.fromkeys(CLIENTS, self.registries.token)
+        patience = Patience(tries=tries, retry=retry_seconds, pause=0.02, settle=settle_seconds)
         try:
             return publish(
                 self.client, self.upload, self.artifacts, Credentials(tokens),
-                propagation_seconds=propagation_seconds, settle_seconds=settle_seconds,
+                propagation_seconds=propagation_seconds, patience=patience,
             )  # fmt: skip
         except ReleaseError as error:
             return error
@@ -102,16 +112,16 @@ def other_content(release: Release, folder: Path) -> Release:
 
 
 def _send(actions: Actions, client: httpx.Client, to: LoopbackRegistries, path: Path) -> None:
-    """Raise ToolError as the client that failed would."""
+    """Raise ToolError in the words of the client that failed."""
     try:
         if actions.registry == "pypi":
             answer = packages.upload_wheel(client, to, path.name, path.read_bytes())
         else:
             answer = actions.upload(client, to, path.read_bytes(), VERSION)
     except httpx.TransportError as error:
-        raise ToolError(f"the upload failed: {type(error).__name__}") from error
+        raise ToolError(spoken.dropped(actions.registry)) from error
     if not answer.is_success:
-        raise ToolError(f"the upload failed: {answer.status_code} {answer.text}")
+        raise ToolError(spoken.refused(actions.registry, answer))
 
 
 def _name(actions: Actions, platform: str) -> str:

@@ -1,9 +1,12 @@
-"""cargo, gem, uv and npm meet the faults that a client sees, each once; then the registry is well, and all ends well.
+"""cargo, gem, uv and npm meet the faults that a client sees; then the registry is well, and all ends well.
 
 gem sends a dropped request once more by itself, so that it does not even notice the first of two.
 """
 
+import threading
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,8 @@ from tasker_release_pipeline.loopback.server import LoopbackRegistries
 from tasker_release_pipeline.registries.client import client
 from tasker_release_pipeline.registries.publish import PublishStatus
 from tasker_release_pipeline.release.endpoints import RegistryName
-from tasker_release_pipeline.release.errors import ReleaseError, ToolError, UnavailableError
+from tasker_release_pipeline.release.errors import ReleaseError, ToolError, TransientError, UnavailableError
+from tasker_release_pipeline.toolchains.runner import end_all
 
 from ..registries import packages
 from ..registries.packages import Built
@@ -24,22 +28,26 @@ pytestmark = pytest.mark.toolchain
 PUBLISHED, ALREADY = PublishStatus.PUBLISHED, PublishStatus.ALREADY_PUBLISHED
 CARGO, GEM, PYPI, NPM = RegistryName
 End = PublishStatus | type[ReleaseError]
-FAILED: tuple[End, ...] = (ToolError, UnavailableError)
 BUILD: dict[RegistryName, Callable[[Path], Built]] = {
     CARGO: lambda folder: packages.crates(folder)[0],
     GEM: packages.gem,
     PYPI: packages.wheel,
     NPM: packages.npm_tarball,
 }
-FAULTS: dict[str, tuple[End, ...]] = {
-    "upload:drop-before": FAILED,
-    "upload:drop-after": (PUBLISHED,),
-    "upload:500": FAILED,
-    "upload:429:retry-after=1": FAILED,
-    "upload:refuse": (ToolError,),
-    "index:late=2": (PUBLISHED,),
+# How the first attempt ends, and how many requests the fault strikes.
+FAULTS: dict[str, tuple[End, int]] = {
+    "upload:drop-before": (PUBLISHED, 1),
+    "upload:drop-after": (PUBLISHED, 1),
+    "upload:429:retry-after=1": (PUBLISHED, 1),
+    "upload:500": (PUBLISHED, 1),
+    "upload:429:always": (TransientError, 3),
+    "upload:500:always": (UnavailableError, 3),
+    "upload:drop-before:always": (UnavailableError, 3),
+    "upload:refuse": (ToolError, 1),
+    "index:late=2": (PUBLISHED, 1),
+    "upload:drop-after; index:late=2": (PUBLISHED, 1),
 }
-BY_ITSELF = {(GEM, "upload:drop-before"): (PUBLISHED,)}
+TWICE = {(GEM, "upload:drop-before:always"): 6}
 MATRIX = [pytest.param(registry, words, id=f"{registry}:{words}") for registry in RegistryName for words in FAULTS]
 
 
@@ -61,19 +69,79 @@ def test_a_client_under_a_fault_ends_in_the_truth_and_the_next_try_ends_well(
     built: Callable[[RegistryName], Built], registries: LoopbackRegistries, fault: Callable[[RegistryName, str], None],
     registry: RegistryName, words: str,
 ) -> None:  # fmt: skip
-    package = built(registry)
-    release = Release(
-        client(registry, registries.endpoints), package.upload, package.artifacts, registries, package.lines
-    )
+    release = release_of(built(registry), registries)
     fault(registry, words)
     said = release.attempt(propagation_seconds=30, settle_seconds=0.5)
-    assert kind(said) in BY_ITSELF.get((registry, words), FAULTS[words]), said
-    assert release.is_held == (kind(said) is PUBLISHED)
-    assert [placed.struck for placed in orders(registries.root)] == [1]
+    end, struck = FAULTS[words]
+    assert kind(said) is end, said
+    assert release.is_held == (end is PUBLISHED)
+    assert orders(registries.root)[0].struck == TWICE.get((registry, words), struck)
     if isinstance(said, ReleaseError):
         assert "has nothing of it" in str(said)
     withdraw(registries.root)
     again = release.attempt(propagation_seconds=30)
-    assert kind(again) is (ALREADY if kind(said) is PUBLISHED else PUBLISHED), again
+    assert kind(again) is (ALREADY if end is PUBLISHED else PUBLISHED), again
     assert release.is_held
     assert kind(release.attempt()) is ALREADY
+
+
+def test_cargo_passes_on_when_crates_io_takes_new_crates_again(
+    built: Callable[[RegistryName], Built], registries: LoopbackRegistries, fault: Callable[[RegistryName, str], None]
+) -> None:
+    release = release_of(built(CARGO), registries)
+    fault(CARGO, "upload:429:always:retry-after-date=600")
+    said = release.attempt()
+    assert isinstance(said, TransientError), said
+    assert said.retry_after is not None
+    assert 590 < said.retry_after <= 601
+    assert [placed.struck for placed in orders(registries.root)] == [1]
+
+
+def test_a_crate_that_was_uploaded_while_cargo_could_not_read_the_index_any_more_is_not_sent_again(
+    built: Callable[[RegistryName], Built], registries: LoopbackRegistries, fault: Callable[[RegistryName, str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("CARGO_NET_RETRY", "0")
+    release = release_of(built(CARGO), registries)
+    lines: list[str] = []
+
+    def break_the_index(line: str) -> None:
+        lines.append(line.strip())
+        if line.strip().startswith("Uploading "):
+            fault(CARGO, "index:500:package=tiny-base")
+
+    fault(CARGO, "upload:delay=0.2")  # so that the index is broken by the time that it is asked
+    said = replace(release, upload=replace(release.upload, log=break_the_index)).attempt(propagation_seconds=30)
+    assert kind(said) is PUBLISHED, said
+    assert any(line.startswith("error: download of ") for line in lines)
+    assert len([line for line in lines if line.startswith("Uploading ")]) == 1
+    assert release.is_held
+    assert [placed.struck for placed in orders(registries.root)] == [1, 1]
+
+
+@pytest.mark.parametrize("registry", RegistryName)
+def test_a_client_that_is_killed_while_it_sends_may_have_sent_it(
+    built: Callable[[RegistryName], Built], registries: LoopbackRegistries, fault: Callable[[RegistryName, str], None],
+    registry: RegistryName,
+) -> None:  # fmt: skip
+    release = release_of(built(registry), registries)
+    fault(registry, "upload:delay=60")
+
+    def kill_once_it_sends() -> None:
+        while not orders(registries.root)[0].struck:
+            time.sleep(0.02)
+        end_all()
+
+    killer = threading.Thread(target=kill_once_it_sends, daemon=True)
+    killer.start()
+    said = release.attempt()
+    killer.join()
+    assert kind(said) is UnavailableError, said
+    assert "arrived is unknown" in str(said)
+    assert "ended by SIGKILL" in str(said)
+    assert [placed.struck for placed in orders(registries.root)] == [1]
+
+
+def release_of(package: Built, registries: LoopbackRegistries) -> Release:
+    of = client(package.registry, registries.endpoints)
+    return Release(of, package.upload, package.artifacts, registries, package.lines)

@@ -188,12 +188,6 @@ def test_a_download_is_held_to_every_digest_that_is_stated(server: Answers) -> N
         npm.fetch(good.model_copy(update={"url": url + "/gone"}))
 
 
-def test_a_digest_that_is_not_stated_is_taken_from_the_file(server: Answers) -> None:
-    file = RegistryFile(version="1.0.0", file="f", url=server.give("/f", Response(b"content")))
-    assert at(server, RegistryName.NPM).digest(file) == integrity(b"content")
-    assert at(server, RegistryName.PYPI).digest(file) == hashlib.sha256(b"content").hexdigest()
-
-
 @pytest.mark.parametrize(
     ("registry", "name", "page"),
     [

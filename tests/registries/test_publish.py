@@ -2,19 +2,22 @@
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 
 from tasker_release_pipeline.loopback.server import LoopbackRegistries
 from tasker_release_pipeline.registries.credentials import Credentials
 from tasker_release_pipeline.registries.model import Holdings, Upload
+from tasker_release_pipeline.registries.propagation import wait_until_visible
 from tasker_release_pipeline.registries.publish import PublishResult, PublishStatus, publish
 from tasker_release_pipeline.registries.pypi import PyPIClient
+from tasker_release_pipeline.registries.question import Question
+from tasker_release_pipeline.registries.sending import Patience
 from tasker_release_pipeline.release.artifact import Artifact
 from tasker_release_pipeline.release.errors import (
     ConflictError,
@@ -22,6 +25,7 @@ from tasker_release_pipeline.release.errors import (
     NotVisibleError,
     ReleaseError,
     ToolError,
+    TransientError,
     UnavailableError,
 )
 
@@ -30,22 +34,34 @@ from .answers import Answers, answering, json_answer
 from .packages import Built
 
 LINUX, MAC, WINDOWS = "manylinux_2_28_x86_64", "macosx_11_0_arm64", "win_amd64"
-FAILED = ToolError("the tool failed: connection reset")
+LOST = ToolError(
+    "uv publish: exit status 2:\nUploading tiny_py-0.1.9-py3-none-any.whl (795B)\nerror: Failed to publish\n"
+    "  cause: Failed to send POST request\n  cause: connection reset"
+)
+BUSY = ToolError(
+    "uv publish: exit status 2:\nUploading tiny_py-0.1.9-py3-none-any.whl (795B)\nerror: Failed to publish\n"
+    "  cause: Server returned status code 429 Too Many Requests. Server says: 429 Too many new projects created"
+)
+BROKEN = ToolError("uv publish: exit status 2:\nerror: no such option")
 
 
 class ByHand(PyPIClient):
-    """Uploads by plain HTTP: the first `arrive` files only, and then fails with `error`."""
+    """Uploads by plain HTTP: `arrive` files get through. `error` is raised for the others, with `lost` for all."""
 
-    def __init__(self, registries: LoopbackRegistries, arrive: int = 99, error: ReleaseError | None = None) -> None:
+    def __init__(
+        self, registries: LoopbackRegistries, arrive: int = 99, error: ReleaseError | None = None, *, lost: bool = False
+    ) -> None:
         super().__init__(registries.endpoints)
-        self.token, self.arrive, self.error = registries.token, arrive, error
+        self.token, self.arrive, self.error, self.lost = registries.token, arrive, error, lost
         self.sent: list[str] = []
 
     def upload(self, upload: Upload, credentials: Credentials) -> None:  # noqa: ARG002
-        for path in upload.files[: self.arrive]:
+        (path,) = upload.files
+        arrives = len(self.sent) < self.arrive
+        if arrives:
             post(self.endpoints.pypi_upload, path, self.token)
             self.sent.append(path.name)
-        if self.error is not None:
+        if self.error is not None and (self.lost or not arrives):
             raise self.error
 
 
@@ -64,7 +80,7 @@ def post(url: str, path: Path, token: str) -> None:
 def release(client: PyPIClient, built: Built, propagation_seconds: float = 5) -> PublishResult:
     return publish(
         client, built.upload, built.artifacts, Credentials(), propagation_seconds=propagation_seconds,
-        settle_seconds=0.1,
+        settle_seconds=0.1, patience=Patience(pause=0.01),
     )  # fmt: skip
 
 
@@ -87,15 +103,34 @@ def test_what_is_absent_is_uploaded_and_then_it_is_already_there(
 
 def test_a_failed_upload_that_arrived_all_the_same_is_published(tmp_path: Path, registries: LoopbackRegistries) -> None:
     built = packages.wheel(tmp_path / "it")
-    assert release(ByHand(registries, error=FAILED), built).status is PublishStatus.PUBLISHED
+    assert release(ByHand(registries, error=LOST, lost=True), built).status is PublishStatus.PUBLISHED
     assert any("asking PyPI whether it arrived" in line for line in built.lines)
 
 
-def test_a_failed_upload_that_did_not_arrive_fails_with_the_tools_words(
+@pytest.mark.parametrize(
+    ("error", "end", "said"),
+    [
+        (LOST, UnavailableError, r"whether tiny_py.* arrived is unknown.*PyPI has nothing of it.*connection reset"),
+        (BUSY, TransientError, r"failed 3 times, for the moment; PyPI has nothing of it.*429 Too many new projects"),
+        (BROKEN, ToolError, r"PyPI has nothing of it.*no such option"),
+        (InputError("no token"), InputError, "no token"),
+    ],
+)
+def test_a_failed_upload_that_did_not_arrive_says_what_it_is_with_the_tools_words(
+    tmp_path: Path, registries: LoopbackRegistries, error: ReleaseError, end: type[ReleaseError], said: str
+) -> None:
+    with pytest.raises(end, match=f"(?s){said}") as raised:
+        release(ByHand(registries, arrive=0, error=error), packages.wheel(tmp_path / "it"))
+    assert type(raised.value) is end
+
+
+def test_a_credential_that_can_not_be_had_for_the_moment_is_tried_for_and_then_transient(
     tmp_path: Path, registries: LoopbackRegistries
 ) -> None:
-    with pytest.raises(ToolError, match=r"PyPI has nothing of it.*connection reset"):
-        release(ByHand(registries, arrive=0, error=FAILED), packages.wheel(tmp_path / "it"))
+    error = UnavailableError("the exchange: HTTP 503", retry_after=0.02)
+    with pytest.raises(TransientError, match=r"(?s)nothing of it.*HTTP 503") as raised:
+        release(ByHand(registries, arrive=0, error=error), packages.wheel(tmp_path / "it"))
+    assert raised.value.retry_after == 0.02
 
 
 def test_an_upload_that_broke_off_names_what_is_missing_and_is_taken_up_there(
@@ -104,7 +139,7 @@ def test_an_upload_that_broke_off_names_what_is_missing_and_is_taken_up_there(
     built = packages.wheel(tmp_path / "it", platforms=(LINUX, MAC, WINDOWS))
     names = [path.name for path in built.upload.files]
     with pytest.raises(ToolError, match=f"all but {names[2]}"):
-        release(ByHand(registries, arrive=2, error=FAILED), built)
+        release(ByHand(registries, arrive=2, error=BROKEN), built)
     again = ByHand(registries)
     assert release(again, built).uploaded == (names[2],)
     assert again.sent == [names[2]]
@@ -133,7 +168,7 @@ def test_a_rival_that_was_quicker_with_other_bytes_is_a_conflict(
             super().upload(replace(upload, files=theirs.upload.files), credentials)
 
     with pytest.raises(ConflictError) as error:
-        release(Overtaken(registries, error=FAILED), mine)
+        release(Overtaken(registries, error=LOST, lost=True), mine)
     for built in (mine, theirs):
         assert built.artifacts[0].sha256 in str(error.value)
 
@@ -152,9 +187,9 @@ def test_a_failed_upload_whose_fate_can_not_be_asked_is_unknown_not_failed(
     class CutOff(ByHand):
         def upload(self, upload: Upload, credentials: Credentials) -> None:  # noqa: ARG002
             self.endpoints = self.endpoints.model_copy(update={"pypi": "http://127.0.0.1:1"})
-            raise FAILED
+            raise LOST
 
-    with pytest.raises(UnavailableError, match=r"whether it arrived is unknown.*connection reset"):
+    with pytest.raises(UnavailableError, match=r"(?s)arrived is unknown.*could not ask.*connection reset"):
         release(CutOff(registries), packages.wheel(tmp_path / "it"))
 
 
@@ -197,6 +232,15 @@ def page_with(*artifacts: Artifact) -> dict[str, object]:
     return {"meta": {"api-version": "1.1"}, "files": files}
 
 
+def wait(server: Answers, built: Built, limit: float, log: Callable[[str], None] = lambda _: None) -> float:
+    paths = {path.name: path for path in built.upload.files}
+    question = Question(
+        PyPIClient(server.endpoints()), "tiny-py", "0.1.9", built.artifacts,
+        ours=lambda artifact: paths[artifact.file].read_bytes(), place=lambda artifact: str(paths[artifact.file]),
+    )  # fmt: skip
+    return wait_until_visible(question, list(paths), limit, log)
+
+
 def test_an_index_is_waited_for_until_it_serves_all_files(tmp_path: Path, server: Answers) -> None:
     built = packages.wheel(tmp_path / "it", platforms=(LINUX, MAC))
     one, two = built.artifacts
@@ -207,39 +251,55 @@ def test_an_index_is_waited_for_until_it_serves_all_files(tmp_path: Path, server
         json_answer(page_with(one, two)),
     )
     lines: list[str] = []
-    digests = {artifact.file: artifact.sha256 for artifact in built.artifacts}
-    waited = PyPIClient(server.endpoints()).wait_until_visible("tiny-py", "0.1.9", digests, 30, lines.append)
-    assert 0.4 < waited < 30
+    assert 0.4 < wait(server, built, 30, lines.append) < 30
     assert [two.file in line for line in lines] == [True, True]
     assert [one.file in line for line in lines] == [True, False]
 
 
 def test_an_index_that_never_serves_it_is_not_visible_with_the_way_out(tmp_path: Path, server: Answers) -> None:
-    (artifact,) = packages.wheel(tmp_path / "it").artifacts
     with pytest.raises(NotVisibleError, match=r"(?s)not yet visible after 0 s .*run again"):
-        PyPIClient(server.endpoints()).wait_until_visible(
-            "tiny-py", "0.1.9", {artifact.file: artifact.sha256}, 0.3, lambda _: None
-        )
+        wait(server, packages.wheel(tmp_path / "it"), 0.3)
 
 
 def test_other_content_on_the_index_is_not_waited_for(tmp_path: Path, server: Answers) -> None:
-    one, other = (packages.wheel(tmp_path / text, text).artifacts[0] for text in ("1", "22"))
+    built, others = packages.wheel(tmp_path / "1", "1"), packages.wheel(tmp_path / "22", "22")
+    (one,), (other,) = built.artifacts, others.artifacts
     server.give("/simple/tiny-py/", json_answer(page_with(other)))
+    url = server.give(f"/f/{other.file}", Response(others.upload.files[0].read_bytes()))
     with pytest.raises(ConflictError) as error:
-        PyPIClient(server.endpoints()).wait_until_visible(
-            "tiny-py", "0.1.9", {one.file: one.sha256}, 300, lambda _: None
-        )
-    assert one.sha256 in str(error.value)
-    assert other.sha256 in str(error.value)
-    assert f"{server.url}/f/{other.file}" in str(error.value)
+        wait(server, built, 300)
+    for said in (one.sha256, other.sha256, url, str(built.upload.files[0])):
+        assert said in str(error.value)
+
+
+def test_an_index_that_contradicts_its_own_file_is_waited_for_and_the_file_fetched_once(
+    tmp_path: Path, server: Answers
+) -> None:
+    built = packages.wheel(tmp_path / "it")
+    (artifact,) = built.artifacts
+    wrong = json_answer(page_with(artifact.model_copy(update={"sha256": "0" * 64})))
+    server.give("/simple/tiny-py/", wrong, wrong, json_answer(page_with(artifact)))
+    server.give(f"/f/{artifact.file}", Response(built.upload.files[0].read_bytes()))
+    lines: list[str] = []
+    wait(server, built, 30, lines.append)
+    assert [("0" * 64 in line, artifact.sha256 in line) for line in lines] == [(True, True)] * 2
+    assert [request.url.path for request in server.asked].count(f"/f/{artifact.file}") == 1
+
+
+def test_a_file_that_is_listed_with_another_digest_but_not_given_is_not_called_a_conflict(
+    tmp_path: Path, server: Answers
+) -> None:
+    built = packages.wheel(tmp_path / "it")
+    (artifact,) = built.artifacts
+    server.give("/simple/tiny-py/", json_answer(page_with(artifact.model_copy(update={"sha256": "0" * 64}))))
+    with pytest.raises(NotVisibleError, match=r"contradicts itself: PyPI states 0{64}.*but does not give it"):
+        wait(server, built, 0.1)
 
 
 def test_an_index_that_is_down_for_a_moment_is_waited_for(tmp_path: Path, server: Answers) -> None:
-    (artifact,) = packages.wheel(tmp_path / "it").artifacts
+    built = packages.wheel(tmp_path / "it")
     down = [PlainTextResponse("down", 503)] * 3  # all of one question's tries
-    server.give("/simple/tiny-py/", *down, json_answer(page_with(artifact)))
+    server.give("/simple/tiny-py/", *down, json_answer(page_with(*built.artifacts)))
     lines: list[str] = []
-    PyPIClient(server.endpoints()).wait_until_visible(
-        "tiny-py", "0.1.9", {artifact.file: artifact.sha256}, 60, lines.append
-    )
+    wait(server, built, 60, lines.append)
     assert any("could not be asked" in line for line in lines)
