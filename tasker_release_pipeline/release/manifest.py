@@ -7,7 +7,7 @@ from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from semver import Version
@@ -79,10 +79,13 @@ class Command(_Row):
 class Build(_Row):
     """How the artifacts of one registry's packages are made.
 
-    `env`: added to the tools' environment. `artifacts`: what the commands leave in `{out}`, as glob patterns.
+    `env`: added to the tools' environment. `artifacts`: what the commands leave in `{out}`, as glob patterns. `again`:
+    what makes the artifacts once more of what the commands left, to compare the bytes: the packing alone, where that is
+    a step of its own.
     """
 
     commands: Annotated[tuple[Command, ...], Field(min_length=1)]
+    again: tuple[Command, ...] = ()
     artifacts: Annotated[tuple[str, ...], Field(min_length=1)]
     env: dict[str, str] = {}
 
@@ -102,6 +105,8 @@ class Registry(_Row):
     `attempts`, `wait_seconds`: how often one run tries to publish a package where a failure may pass, and how long it
     waits in all between these attempts (0: not at all). `new_names`, `new_versions`: the registry's own limits, for
     packages that it does not know yet, and for versions of those that it knows; the gate tells what will have to wait.
+    `owners`: accounts or teams there, one of which every package has to belong to; none: they are compared with each
+    other.
     """
 
     build: Build
@@ -112,16 +117,19 @@ class Registry(_Row):
     wait_seconds: Annotated[int, Field(ge=0)] = 900
     new_names: Rate | None = None
     new_versions: Rate | None = None
+    owners: tuple[str, ...] = ()
     install_env: dict[str, str] = {}
 
 
-_LIMITS = {
+_NOT_RELEASED: dict[str, Any] = {
     "registries": {
         "__all__": {
-            *("propagation_seconds", "upload_seconds", "install_seconds"),
-            *("attempts", "wait_seconds", "new_names", "new_versions"),
+            **dict.fromkeys(("propagation_seconds", "upload_seconds", "install_seconds"), True),
+            **dict.fromkeys(("attempts", "wait_seconds", "new_names", "new_versions", "owners"), True),
+            "build": {"again"},
         }
-    }
+    },
+    "packages": {"__all__": {"oldest", "on_purpose"}},
 }
 
 
@@ -145,6 +153,9 @@ class Package(_Row):
     `changes`: the paths that count as a change of it, a folder with a slash at its end. `core` and `phase` belong to
     crates. `platforms`: what each wheel's platform tag must begin with, one wheel for each. `load`: an expression in
     the package's own language (Rust, Ruby, Python, JavaScript) that loads the installed package and gives its version.
+    `oldest`: the oldest Python, Ruby or Node that its users have (`3.11`, `20`); it is installed with that one where
+    that is at hand. `on_purpose`: what it ships though it looks like a secret or a leftover, as glob patterns of paths
+    in the archive.
     """
 
     name: str
@@ -158,6 +169,8 @@ class Package(_Row):
     access: str = "public"
     dist_tags: DistTags = DistTags()
     load: str
+    oldest: Annotated[str, Field(pattern=r"^(\d+(\.\d+)?)?$")] = ""
+    on_purpose: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -244,9 +257,10 @@ class Manifest(_Row):
     def digest(self) -> str:
         """SHA-256 of what is released, whatever file it came from.
 
-        Limits are no part of it: a release that is half out can be run again with more patience.
+        Limits, and what checks compare with, are no part of it: a release that is half out can be run again with more
+        patience.
         """
-        return hashlib.sha256(self.model_dump_json(exclude=_LIMITS).encode()).hexdigest()
+        return hashlib.sha256(self.model_dump_json(exclude=_NOT_RELEASED).encode()).hexdigest()
 
     @property
     def shape(self) -> tuple[tuple[str, int | None], ...]:

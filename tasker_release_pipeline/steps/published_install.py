@@ -6,6 +6,7 @@ from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.plan import Plan
 from tasker_release_pipeline.release.settings import Mode
 from tasker_release_pipeline.steps.checking import result
+from tasker_release_pipeline.steps.oldest import Oldest
 from tasker_release_pipeline.steps.registry_sets import target
 from tasker_release_pipeline.steps.run import ReleaseRun
 from tasker_release_pipeline.steps.staged_install import install_all
@@ -21,7 +22,9 @@ def install_from_target(run: ReleaseRun, registry: RegistryName) -> CheckResult:
     plan = run.store.demand("plan.json", Plan, "run `detect_and_calculate` (or `release`) for this release first")
     manifest = run.store.demand("manifest.json", ReleaseManifest, "run the `gate` job for this release first")
     with target(run) as registries:
-        reported, problems = install_all(run, plan, registries.endpoints, "published", [registry])
+        reported, problems = install_all(
+            run, plan, registries.endpoints, "published", [registry], oldest=Oldest.at_hand(run, plan, [registry])
+        )
     last = run.manifest.of_registry(registry)[-1]
     wrong = [f"{key}: {said}" for key, said in problems.items()]
     live = run.mode is Mode.LIVE

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from tasker_release_pipeline.registries.compare import same_version
 from tasker_release_pipeline.release.artifact import Artifact, BuildResult, ReleaseManifest, digest_of
 from tasker_release_pipeline.release.catalogue import RELEASE_MANIFEST
 from tasker_release_pipeline.release.checks import CheckResult, Report
@@ -40,7 +41,7 @@ def list_files(
             f"{artifact.file}: says it is {artifact.version}, the plan has {package.version}; "
             f"a version carrier of {package.component} is missing in the manifest, or its build is older than the plan"
             for artifact in files
-            if artifact.version != package.version
+            if not same_version(package.registry, artifact.version, package.version)
         ]
     checks = run_checks(
         run,

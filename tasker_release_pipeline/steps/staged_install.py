@@ -4,6 +4,8 @@ import json
 import time
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,6 +21,7 @@ from tasker_release_pipeline.release.endpoints import Endpoints, RegistryName
 from tasker_release_pipeline.release.errors import InputError, ReleaseError
 from tasker_release_pipeline.release.plan import Plan
 from tasker_release_pipeline.steps.checking import run_checks
+from tasker_release_pipeline.steps.oldest import Oldest
 from tasker_release_pipeline.steps.registry_sets import RegistrySet, staging, target
 from tasker_release_pipeline.steps.run import ReleaseRun
 from tasker_release_pipeline.steps.source import SourceTree
@@ -48,12 +51,13 @@ def install_from_staging(
     artifacts = tuple(artifact for result in builds for artifact in result.artifacts)
     started = time.monotonic()
     reported: dict[str, str] = {}
+    oldest = Oldest.at_hand(run, plan)
     problems = dict(_not_installable(plan, {artifact.package for artifact in artifacts}))
     if any(package.publish and package.registry not in problems for package in plan.packages):
         with staging(run) as stage:
             problems |= _fill(run, plan, tree, artifacts, stage, leave_out=set(problems))
             tried = [registry for registry in RegistryName if registry not in problems]
-            reported, failed = install_all(run, plan, stage.endpoints, "staged", tried)
+            reported, failed = install_all(run, plan, stage.endpoints, "staged", tried, oldest=oldest)
             problems |= failed
     installed = StagedInstall(
         files=digest_of(artifacts), reported=reported, problems=problems, seconds=time.monotonic() - started
@@ -67,7 +71,8 @@ def install_from_staging(
                 errors=[f"{key}: {said}" for key, said in problems.items()],
                 evidence=reported,
                 seen="every package installs and loads",
-            )
+            ),
+            "installs_with_the_oldest": lambda: oldest.report(reported),
         },
     )
     return installed, checks
@@ -86,9 +91,15 @@ def _not_installable(plan: Plan, built: Collection[str]) -> Iterator[tuple[str, 
 
 
 def install_all(
-    run: ReleaseRun, plan: Plan, endpoints: Endpoints, name: str, registries: Iterable[RegistryName] = RegistryName
+    run: ReleaseRun,
+    plan: Plan,
+    endpoints: Endpoints,
+    name: str,
+    registries: Iterable[RegistryName],
+    *,
+    oldest: Oldest,
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Install what the plan publishes to `registries` from `endpoints`, side by side.
+    """Install what the plan publishes to `registries` from `endpoints`, side by side, far from any checkout.
 
     Gives the versions that the packages report, and what went wrong, by package. `name` is for the log files.
     """
@@ -96,16 +107,19 @@ def install_all(
     def install_one(registry: RegistryName) -> dict[str, str]:
         log = f"{name}_{registry}"
         try:
-            return install(
-                registry,
-                [(run.manifest.package(package.key), package.version) for package in plan.of_registry(registry)],
-                endpoints=endpoints,
-                scratch=run.scratch(f"install/{log}"),
-                seconds=run.manifest.registries[registry].install_seconds,
-                log=run.log,
-                logfile=run.logfile(log),
-                env=run.manifest.registries[registry].install_env,
-            )
+            # Not in the work folder: that may lie in the checkout of the very packages.
+            with TemporaryDirectory(prefix="tasker-release-install-", ignore_cleanup_errors=True) as place:
+                return install(
+                    registry,
+                    [(run.manifest.package(package.key), package.version) for package in plan.of_registry(registry)],
+                    endpoints=endpoints,
+                    scratch=Path(place),
+                    seconds=run.manifest.registries[registry].install_seconds,
+                    log=run.log,
+                    logfile=run.logfile(log),
+                    env=run.manifest.registries[registry].install_env,
+                    runtime=oldest.found.get(registry),
+                )
         finally:
             run.keep_log(log)
 

@@ -10,7 +10,7 @@ from tasker_release_pipeline.release.artifact import Artifact
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import InputError
 from tasker_release_pipeline.release.manifest import Build, Package
-from tasker_release_pipeline.toolchains.inspect import gem_file_name, identify, wheel_platforms
+from tasker_release_pipeline.toolchains.inspect import gem_file_name, identify
 from tasker_release_pipeline.toolchains.runner import run
 from tasker_release_pipeline.toolchains.tools import search_path
 
@@ -128,33 +128,7 @@ def _collected(registry: RegistryName, packages: Sequence[Package], recipe: Buil
                 f"{package.name}: the build commands for {registry} ended well, but left no file of it that matches "
                 f"{' or '.join(recipe.artifacts)} in {out}; correct the commands or `artifacts` in the manifest"
             )
-        if registry is RegistryName.PYPI:
-            check_platforms(package, files[package.key])
 
 
 def _same(registry: RegistryName, name: str) -> str:
     return canonicalize_name(name) if registry is RegistryName.PYPI else name
-
-
-def check_platforms(package: Package, wheels: Sequence[Path]) -> None:
-    """Check that there is one wheel for each platform that the package states, and no other; none stated: any are fine.
-
-    Raises InputError, naming the wheel or the platform.
-    """
-    missing = list(package.platforms)
-    for wheel in wheels:
-        tags = wheel_platforms(wheel)
-        served = [stated for stated in package.platforms if any(tag.startswith(stated) for tag in tags)]
-        if package.platforms and not served:
-            raise InputError(
-                f"{wheel.name}: its platform {', '.join(tags)} is none of those that {package.name} states "
-                f"({', '.join(package.platforms)}); PyPI refuses plain linux tags: build in a manylinux image or "
-                "with `maturin build --zig`, or correct `platforms` in the manifest"
-            )
-        missing = [stated for stated in missing if stated not in served]
-    if missing:
-        made = ", ".join(wheel.name for wheel in wheels)
-        raise InputError(
-            f"{package.name}: no wheel for {', '.join(missing)}, which the manifest states; there is {made}; build the "
-            "missing ones, or correct `platforms` in the manifest"
-        )

@@ -12,6 +12,7 @@ from tasker_release_pipeline.release.endpoints import Endpoints, RegistryName
 from tasker_release_pipeline.release.errors import InputError, ToolError
 from tasker_release_pipeline.release.manifest import Package
 from tasker_release_pipeline.toolchains.runner import Finished, run
+from tasker_release_pipeline.toolchains.runtimes import Runtime
 from tasker_release_pipeline.toolchains.tools import search_path
 
 Wanted = Sequence[tuple[Package, str]]
@@ -28,16 +29,19 @@ def install(
     log: Callable[[str], None],
     logfile: Path,
     env: Mapping[str, str] | None = None,
+    runtime: Runtime | None = None,
 ) -> dict[str, str]:
     """Install exactly these versions from `endpoints`, load them, and give the versions that they report, by key.
 
-    `scratch`: an empty folder, which becomes home, caches and working folder. `seconds`: the limit of each command.
-    `env`: what users of these packages have to set themselves; nothing else of a build's environment is there. What is
-    reported comes in the registry's style, as far as it is a version; comparing it is the caller's.
-    Raises ToolError where a tool fails, InputError where `scratch` is not empty.
+    `scratch`: an empty folder, which becomes home, caches and working folder; no project may lie around it. `seconds`:
+    the limit of each command. `env`: what users of these packages have to set themselves; nothing else of a build's
+    environment is there. `runtime`: the Python, Ruby or Node to install with; None: that in PATH. What is reported
+    comes in the registry's style, as far as it is a version; comparing it is the caller's.
+    Raises ToolError where a tool fails, InputError where `scratch` is not empty, or inside a project.
     """
     if scratch.exists() and any(scratch.iterdir()):
         raise InputError(f"{scratch} is not empty; installing would meet what lies there: give an empty folder")
+    _check_alone(scratch)
     home, work = scratch / "home", scratch / "work"
     home.mkdir(parents=True)
     work.mkdir()
@@ -47,7 +51,9 @@ def install(
     cargo_home.mkdir()
     _replace_crates_io(cargo_home, endpoints)
     clean = {**_homes(home), "CARGO_HOME": str(cargo_home), **_direct(endpoints), **(env or {})}
-    place = _Place(home, work, clean, seconds, log, logfile)
+    if runtime is not None:
+        clean["PATH"] = f"{runtime.folder}{os.pathsep}{clean['PATH']}"
+    place = _Place(home, work, clean, seconds, log, logfile, runtime)
     reported = _INSTALLERS[registry](packages, endpoints, place)
     return {package.key: _in_style(reported[package.name], registry) for package, _ in packages}
 
@@ -60,6 +66,7 @@ class _Place:
     seconds: float
     log: Callable[[str], None]
     logfile: Path
+    runtime: Runtime | None
 
     def run(self, *command: str) -> Finished:
         return run(command, cwd=self.work, seconds=self.seconds, log=self.log, env=self.env, logfile=self.logfile)
@@ -94,7 +101,8 @@ def _gems(packages: Wanted, endpoints: Endpoints, place: _Place) -> dict[str, st
 def _wheels(packages: Wanted, endpoints: Endpoints, place: _Place) -> dict[str, str]:
     venv = place.home / "venv"
     python = venv / "bin" / "python"
-    place.run("uv", "venv", "--no-project", "--python", sys.executable, str(venv))
+    interpreter = str(place.runtime.program) if place.runtime else sys.executable
+    place.run("uv", "venv", "--no-project", "--python", interpreter, str(venv))
     index = ["--default-index", f"{endpoints.pypi}/simple/"]
     wanted = [f"{package.name}=={version}" for package, version in packages]
     # The wheel is what has to work here, not what an sdist would compile to.
@@ -125,6 +133,20 @@ _INSTALLERS: dict[RegistryName, Callable[[Wanted, Endpoints, _Place], dict[str, 
     RegistryName.PYPI: _wheels,
     RegistryName.NPM: _npm,
 }
+
+
+# What makes a folder part of a project, for cargo, Bundler, uv or Node: they look in all folders above their own.
+_PROJECTS = ("Cargo.toml", "Gemfile", "pyproject.toml", "package.json", "node_modules", ".git")
+
+
+def _check_alone(scratch: Path) -> None:
+    for folder in scratch.absolute().parents:
+        for name in _PROJECTS:
+            if (folder / name).exists():
+                raise InputError(
+                    f"{scratch}: {folder / name} lies above it, and what is installed could find there what it does "
+                    "not bring; name a folder outside of any project in TMPDIR"
+                )
 
 
 def _homes(home: Path) -> dict[str, str]:

@@ -13,8 +13,6 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
-
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import InputError
 
@@ -24,7 +22,8 @@ _UNREADABLE = (tarfile.TarError, zipfile.BadZipFile, OSError, EOFError, zlib.err
 def identify(path: Path, registry: RegistryName) -> tuple[str, str]:
     """Name and version that the file says of itself, in its registry's style.
 
-    Read from a crate's Cargo.toml, a gem's metadata, a wheel's METADATA, an npm tarball's package.json.
+    Read from a crate's Cargo.toml, a gem's metadata, a wheel's METADATA, an sdist's PKG-INFO, an npm tarball's
+    package.json.
     Raises InputError, naming the file, where that can't be read.
     """
     reader, where = _READERS[registry]
@@ -45,15 +44,6 @@ def gem_file_name(path: Path) -> str:
     return f"{name}-{version}.gem" if platform == "ruby" else f"{name}-{version}-{platform}.gem"
 
 
-def wheel_platforms(path: Path) -> tuple[str, ...]:
-    """The platform tags in a wheel's file name, sorted: a wheel may serve several. Raises InputError."""
-    try:
-        tags = parse_wheel_filename(path.name)[3]
-    except InvalidWheelFilename as error:
-        raise InputError(f"{path}: {error}; build it again") from None
-    return tuple(sorted({tag.platform for tag in tags}))
-
-
 def _crate(path: Path) -> tuple[str, str]:
     # NAME-VERSION/Cargo.toml: crates may hold further Cargo.toml files deeper down.
     package = tomllib.loads(_tar_text(path, lambda parts: len(parts) == 2 and parts[1] == "Cargo.toml"))["package"]
@@ -65,10 +55,14 @@ def _npm(path: Path) -> tuple[str, str]:
     return str(package["name"]), str(package["version"])
 
 
-def _wheel(path: Path) -> tuple[str, str]:
-    with zipfile.ZipFile(path) as wheel:
-        (member,) = (n for n in wheel.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", n))
-        metadata = email.parser.Parser().parsestr(wheel.read(member).decode("utf-8"), headersonly=True)
+def _python(path: Path) -> tuple[str, str]:
+    if path.name.endswith(".tar.gz"):
+        text = _tar_text(path, lambda parts: len(parts) == 2 and parts[1] == "PKG-INFO")
+    else:
+        with zipfile.ZipFile(path) as wheel:
+            (member,) = (n for n in wheel.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", n))
+            text = wheel.read(member).decode("utf-8")
+    metadata = email.parser.Parser().parsestr(text, headersonly=True)
     name, version = metadata["Name"], metadata["Version"]
     if not (name and version):
         raise ValueError("it has no Name or no Version")
@@ -110,6 +104,6 @@ def _member(archive: tarfile.TarFile, wanted: Callable[[tuple[str, ...]], bool])
 _READERS: dict[RegistryName, tuple[Callable[[Path], tuple[str, str]], str]] = {
     RegistryName.CRATES_IO: (_crate, "Cargo.toml"),
     RegistryName.RUBYGEMS: (_gem, "metadata.gz"),
-    RegistryName.PYPI: (_wheel, "METADATA"),
+    RegistryName.PYPI: (_python, "METADATA or PKG-INFO"),
     RegistryName.NPM: (_npm, "package/package.json"),
 }

@@ -9,7 +9,7 @@ from tasker_release_pipeline.release.artifact import Artifact
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import InputError, ToolError
 from tasker_release_pipeline.release.manifest import Build, Package
-from tasker_release_pipeline.toolchains.build import build, check_platforms
+from tasker_release_pipeline.toolchains.build import build
 
 from .conftest import EPOCH, Example, clone_example, package, repository, silent
 
@@ -157,30 +157,6 @@ def test_what_lay_in_the_output_folder_before_is_gone(npm_source: Path) -> None:
     left.write_bytes(b"of another version")
     (artifact,) = built(RegistryName.NPM, [package(RegistryName.NPM, "@tiny/tiny")], npm_source, NPM_PACK)
     assert [path.name for path in left.parent.iterdir()] == [artifact.file]
-
-
-@pytest.mark.toolchain
-def test_a_wheel_of_a_platform_that_is_not_stated_is_refused(example: Example, tmp_path: Path) -> None:
-    (wheel,) = (example.built(RegistryName.PYPI)[0].file,)
-    tiny = package(RegistryName.PYPI, "Tasker.py", platforms=["macosx_11_0"])
-    source = repository(tmp_path / "source", {"README.md": ""})
-    with pytest.raises(InputError, match=r"its platform manylinux_\w+ is none of .*macosx_11_0"):
-        built(RegistryName.PYPI, [tiny], source, ["cp", str(example.out(RegistryName.PYPI) / wheel), "{out}"])
-
-
-def test_each_stated_platform_needs_its_wheel() -> None:
-    tiny = package(RegistryName.PYPI, "tiny", platforms=["manylinux", "macosx"])
-    linux = Path("tiny-0.1.0-cp311-abi3-manylinux_2_17_x86_64.manylinux2014_x86_64.whl")
-    mac = Path("tiny-0.1.0-cp311-abi3-macosx_11_0_arm64.whl")
-    check_platforms(tiny, [linux, mac])
-    with pytest.raises(InputError, match=r"tiny: no wheel for macosx, .*there is tiny-0\.1\.0-cp311-abi3-manylinux"):
-        check_platforms(tiny, [linux])
-
-
-def test_a_plain_linux_wheel_is_refused_before_pypi_does() -> None:
-    tiny = package(RegistryName.PYPI, "tiny", platforms=["manylinux"])
-    with pytest.raises(InputError, match=r"linux_x86_64\.whl: its platform linux_x86_64 .*manylinux image"):
-        check_platforms(tiny, [Path("tiny-0.1.0-cp311-abi3-linux_x86_64.whl")])
 
 
 @pytest.mark.toolchain

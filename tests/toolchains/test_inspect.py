@@ -10,7 +10,7 @@ import pytest
 
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import InputError
-from tasker_release_pipeline.toolchains.inspect import gem_file_name, identify, wheel_platforms
+from tasker_release_pipeline.toolchains.inspect import gem_file_name, identify
 
 from .conftest import Example
 
@@ -85,11 +85,11 @@ def test_a_wheel_is_known_by_its_own_metadata(tmp_path: Path) -> None:
     assert identify(path, RegistryName.PYPI) == ("tasker-py", "0.2.0rc1")
 
 
-def test_a_wheel_may_serve_several_platforms() -> None:
-    path = Path("tiny-0.1.0-cp311-abi3-manylinux_2_17_x86_64.manylinux2014_x86_64.whl")
-    assert wheel_platforms(path) == ("manylinux2014_x86_64", "manylinux_2_17_x86_64")
-    with pytest.raises(InputError, match=r"^tiny\.whl: "):
-        wheel_platforms(Path("tiny.whl"))
+def test_an_sdist_is_known_by_its_pkg_info(tmp_path: Path) -> None:
+    told = b"Metadata-Version: 2.4\nName: tasker-py\nVersion: 0.1.0\n\nVersion: 9\n"
+    other = b"Metadata-Version: 2.4\nName: vendored\nVersion: 7\n"
+    path = tar(tmp_path / "x.tar.gz", {"x/vendored/PKG-INFO": other, "x/PKG-INFO": told})
+    assert identify(path, RegistryName.PYPI) == ("tasker-py", "0.1.0")
 
 
 def test_an_npm_tarball_is_known_by_its_package_json(tmp_path: Path) -> None:
