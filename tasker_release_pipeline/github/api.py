@@ -2,11 +2,13 @@
 
 import json
 import random
+import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from importlib import metadata
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,13 +37,18 @@ class RefusedError(RegistryError):
 
 @dataclass
 class GitHub:
-    """One repository's API. `token` None asks as anyone may. `changes`: how often something was changed."""
+    """One repository's API.
+
+    `token` None asks as anyone may. `changes`: how often something was changed; `expires`: when
+    the token ends, where GitHub tells, which it does with its first answer.
+    """
 
     http: httpx.Client = field(repr=False)
     repository: str
     token: str | None = field(repr=False)
     wait_seconds: float = WAIT_SECONDS
     changes: int = 0
+    expires: str = ""
 
     @classmethod
     @contextmanager
@@ -56,7 +63,7 @@ class GitHub:
             headers["Authorization"] = f"Bearer {token}"
         # A proxy can't reach this machine's own loopback.
         with httpx.Client(
-            base_url=url.rstrip("/"), headers=headers, timeout=_TIMEOUT, trust_env=not is_loopback
+            base_url=url.rstrip("/"), headers=headers, timeout=_TIMEOUT, verify=_trust(), trust_env=not is_loopback
         ) as http:
             yield cls(http, repository, token, wait_seconds)
 
@@ -147,6 +154,7 @@ class GitHub:
                 ) from error
             if answer.status_code >= 500:
                 raise UnavailableError(f"{method} {answer.url}: HTTP {answer.status_code}: {_words(answer)}")
+            self.expires = answer.headers.get("github-authentication-token-expiration", "")
             wait = _limited(answer)
             if wait is None:
                 return answer
@@ -189,6 +197,12 @@ class GitHub:
         elif 300 <= status < 400:
             said = f"the repository has moved: correct GITHUB_REPOSITORY ({self.repository})"
         return said
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """Whom to trust (SSL_CERT_FILE counts); kept, as reading the certificates takes longer than most answers."""
+    return httpx.create_ssl_context()
 
 
 def _limited(answer: httpx.Response) -> float | None:

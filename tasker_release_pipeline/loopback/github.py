@@ -77,6 +77,8 @@ def github_app(state: GitHubState, repository: str, token: str, access: Access) 
         if order is not None and (said := _gone_wrong(order)) is not None:
             return said
         answer = await call(request)
+        if request.state.access.expires:
+            answer.headers["github-authentication-token-expiration"] = request.state.access.expires
         return answer if order is None else JSONResponse({"message": "Server Error"}, 502)
 
     return Starlette(

@@ -18,13 +18,15 @@ class Access:
     """What a token may do.
 
     `kind`: `user` (a person's token) or `installation` (that of a GitHub Actions job). `contents`, `actions`: `write`,
-    `read` or `none`. `workflows`: whether it may put workflow files into the repository; a job's token never may.
+    `read` or `none`. `workflows`: whether it may put workflow files into the repository; a job's token
+    never may. `expires`: when a person's token ends, as GitHub writes it.
     """
 
     kind: str = "installation"
     contents: str = "write"
     actions: str = "write"
     workflows: bool = False
+    expires: str = ""
 
 
 ANONYMOUS = Access(kind="anonymous", contents="read", actions="read")

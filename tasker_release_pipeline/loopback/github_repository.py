@@ -12,6 +12,7 @@ from tasker_release_pipeline.loopback.github_answers import (
     Refusal,
     check_ref,
     demand,
+    matches,
     not_found,
     page,
 )
@@ -36,6 +37,7 @@ class Repository:
             Route("/compare/{range:path}", self.compare),
             Route("/rulesets", self.rulesets),
             Route("/rulesets/{number:int}", self.ruleset),
+            Route("/rules/branches/{branch:path}", self.rules),
             Route("/commits/{sha}/check-suites", self.check_suites),
             Route("/commits/{sha}/check-runs", self.check_runs),
             Route("/commits/{sha}/status", self.status),
@@ -130,6 +132,12 @@ class Repository:
                 "current_user_can_bypass": found.bypass,
             }
         )
+
+    async def rules(self, request: Request) -> Response:
+        """The rules that rulesets put on a branch."""
+        ref = f"refs/heads/{request.path_params['branch']}"
+        found = [known for known in self.state.settings.rulesets if known.target == "branch" and matches(known, ref)]
+        return page(request, [{"type": rule} for known in found for rule in known.rules])
 
     async def check_suites(self, request: Request) -> Response:
         """The suites of a commit: one for each branch or tag that was pushed."""

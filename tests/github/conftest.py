@@ -10,9 +10,20 @@ import pytest
 from tasker_release_pipeline.github.api import GitHub
 from tasker_release_pipeline.loopback.github import LoopbackGitHub, serve_github
 from tasker_release_pipeline.loopback.github_answers import Access
-from tests.release.building import Repository
+from tests.release.building import Repository, workspace
+
+from .released import Released
 
 NAME = "tasker-systems/tasker-core"
+LOCKFILES = {
+    "Cargo.lock": (
+        '[[package]]\nname = "tasker-pgmq"\nversion = "0.1.9"\ndependencies = ["heck"]\n'
+        '[[package]]\nname = "heck"\nversion = "0.5.0"\nsource = "registry"\nchecksum = "' + "ab" * 32 + '"\n'
+    ),
+    "workers/typescript/bun.lock": (
+        '{"packages": {"ms": ["ms@2.1.3", "", {}, "sha512-' + "A" * 86 + '=="],}}\n'  # with Bun's trailing comma
+    ),
+}
 Asking = Callable[..., AbstractContextManager[GitHub]]
 
 
@@ -57,3 +68,14 @@ def asking(repository: Repository, commit: str, tmp_path: Path) -> Asking:
             yield client
 
     return ask
+
+
+@pytest.fixture
+def world(repository: Repository, tmp_path: Path) -> Iterator[Released]:
+    """Nothing is planned yet; the released commit is on main, which was pushed."""
+    base = repository.commit("v0.1.8", files=workspace() | LOCKFILES)
+    for message in ("feat(core): queues wait", "fix: no longer lost", "Words that follow no convention"):
+        repository.git("commit", "--quiet", "--allow-empty", f"--message={message}")
+    commit = repository.git("rev-parse", "HEAD")
+    with serve_github(tmp_path / "github", source=repository.path, repository=NAME) as served:
+        yield Released(tmp_path, repository, served, "v0.1.9", base, commit)

@@ -59,10 +59,10 @@ def test_a_long_rate_limit_ends_at_once_with_the_time_to_run_again(
 
 
 def test_waits_are_bounded_together(server: LoopbackGitHub) -> None:
-    for _ in range(3):
+    for _ in range(2):
         server.state.order("secondary limit", seconds=1)
     with (
-        GitHub.at(server.url, NAME, server.token, wait_seconds=2) as api,
+        GitHub.at(server.url, NAME, server.token, wait_seconds=1) as api,
         pytest.raises(UnavailableError, match="rate limit"),
     ):
         api.get("")
