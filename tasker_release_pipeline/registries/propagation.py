@@ -46,21 +46,26 @@ def watch(question: Question, files: Collection[str], seconds: float, log: Calla
 
 
 def wait_until_visible(
-    question: Question, files: Collection[str], limit_seconds: float, log: Callable[[str], None]
-) -> float:
-    """Ask until the registry serves `files` of the version with the same content; the seconds that it took.
+    question: Question,
+    files: Collection[str],
+    limit_seconds: float,
+    log: Callable[[str], None],
+    known: str = "",
+) -> Sight:
+    """Ask until the registry serves `files` of the version with the same content.
 
-    Raises NotVisibleError past the limit, ConflictError for other content.
+    `known`: why they have to be there, if not as they were uploaded. Raises NotVisibleError past the
+    limit, ConflictError for other content.
     """
     sight = watch(question, files, limit_seconds, log)
-    if not sight.served:
-        title = TITLES[question.client.registry]
-        raise NotVisibleError(
-            f"{question.name} {question.version}: uploaded to {title}, not yet visible after {sight.seconds:.0f} s "
-            f"({title} {sight.state}); run again: what is there by then counts as published, and nothing is uploaded "
-            "twice"
-        )
-    return sight.seconds
+    if sight.served:
+        return sight
+    title = TITLES[question.client.registry]
+    raise NotVisibleError(
+        f"{question.name} {question.version}: {known or f'uploaded to {title}'}, not yet visible after "
+        f"{sight.seconds:.0f} s ({title} {sight.state}); run again: what is there by then counts as published, and "
+        "nothing is uploaded twice"
+    )
 
 
 def _look(question: Question, files: Collection[str], started: float) -> Sight:

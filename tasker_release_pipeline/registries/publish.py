@@ -29,7 +29,7 @@ class PublishStatus(StrEnum):
 class PublishResult:
     """What `publish` did. `uploaded`: the files that were sent. `page`: the registry's page. Times in seconds.
 
-    `same`: by which rule the files that were there before have the same content.
+    `same`: by which rule each file that is there now has the same content.
     """
 
     status: PublishStatus
@@ -89,9 +89,10 @@ def publish(
             if name in before.comparison.missing:
                 sending.send(path)
     seconds_upload = time.monotonic() - started
-    seconds = wait_until_visible(question, list(paths), propagation_seconds, upload.log)
+    seen = wait_until_visible(question, list(paths), propagation_seconds, upload.log)
+    same = seen.answer.same if seen.answer else {}
     return PublishResult(
-        PublishStatus.PUBLISHED, page, before.comparison.missing, seconds_upload, seconds, same=before.same
+        PublishStatus.PUBLISHED, page, before.comparison.missing, seconds_upload, seen.seconds, same=same
     )
 
 

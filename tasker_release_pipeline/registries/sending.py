@@ -51,14 +51,20 @@ class Sending:
         """
         doubtful, first_failed = False, 0.0
         for attempt in range(1, self.patience.tries + 1):
-            failed = self._try(path)
+            try:
+                failed = self._try(path)
+            except ReleaseError as no:
+                if not doubtful:
+                    raise
+                failed = Failure(Fate.REFUSED), no
             if failed is None:
                 self.accepted.append(path.name)
                 return
             failure, error = failed
             if failure.fate is Fate.DUPLICATE:
                 self._log(f"{self._title} has {path.name} already; waiting for its index to say what it is")
-                wait_until_visible(self.question, [path.name], self.propagation_seconds, self.upload.log)
+                known = f"refused by {self._title} as a duplicate"
+                wait_until_visible(self.question, [path.name], self.propagation_seconds, self.upload.log, known)
                 return
             first_failed = first_failed or time.monotonic()
             doubtful = doubtful or failure.may_have_arrived

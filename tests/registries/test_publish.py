@@ -23,6 +23,7 @@ from tasker_release_pipeline.release.errors import (
     ConflictError,
     InputError,
     NotVisibleError,
+    RegistryError,
     ReleaseError,
     ToolError,
     TransientError,
@@ -133,6 +134,21 @@ def test_a_credential_that_can_not_be_had_for_the_moment_is_tried_for_and_then_t
     assert raised.value.retry_after == 0.02
 
 
+def test_what_may_have_arrived_stays_unknown_whatever_the_next_try_meets(
+    tmp_path: Path, registries: LoopbackRegistries
+) -> None:
+    class ThenRefused(ByHand):
+        def upload(self, upload: Upload, credentials: Credentials) -> None:  # noqa: ARG002
+            self.sent.append(upload.files[0].name)
+            raise LOST if len(self.sent) == 1 else RegistryError("the exchange: no such publisher")
+
+    client = ThenRefused(registries)
+    with pytest.raises(UnavailableError, match=r"failed 2 times, and whether .* unknown.*no such publisher"):
+        release(client, packages.wheel(tmp_path / "it"))
+    with pytest.raises(RegistryError, match="^the exchange: no such publisher"):
+        release(client, packages.wheel(tmp_path / "it"))
+
+
 def test_an_upload_that_broke_off_names_what_is_missing_and_is_taken_up_there(
     tmp_path: Path, registries: LoopbackRegistries
 ) -> None:
@@ -238,7 +254,7 @@ def wait(server: Answers, built: Built, limit: float, log: Callable[[str], None]
         PyPIClient(server.endpoints()), "tiny-py", "0.1.9", built.artifacts,
         ours=lambda artifact: paths[artifact.file].read_bytes(), place=lambda artifact: str(paths[artifact.file]),
     )  # fmt: skip
-    return wait_until_visible(question, list(paths), limit, log)
+    return wait_until_visible(question, list(paths), limit, log).seconds
 
 
 def test_an_index_is_waited_for_until_it_serves_all_files(tmp_path: Path, server: Answers) -> None:

@@ -108,10 +108,10 @@ def test_the_missing_wheel_of_a_version_whose_other_one_has_the_same_files_is_se
     done = release(PYPI, WHEEL.packed(level=0), other)
     windows = WHEEL.file.replace("any", "win_amd64")
     assert (done.status, done.uploaded) == (PublishStatus.PUBLISHED, (windows,))
-    assert done.same == {WHEEL.file: Sameness.FILES}
+    assert done.same == {WHEEL.file: Sameness.FILES, windows: Sameness.BYTES}
     assert len(holdings(registries.root)[RegistryName.PYPI]["one"]["1.0.0"]) == 2
     again = release(PYPI, WHEEL.packed(level=0), other)
-    assert again.same == {WHEEL.file: Sameness.FILES, windows: Sameness.BYTES}
+    assert (again.status, again.same) == (PublishStatus.ALREADY_PUBLISHED, done.same)
 
 
 def crate(sha1: str, lib: bytes = b"", **git: object) -> bytes:
@@ -172,5 +172,5 @@ def test_an_upload_refused_as_a_duplicate_ends_well_once_the_index_shows_the_sam
     with pytest.raises(NotVisibleError):
         release(actions, kind.packed())
     done = release(actions, kind.packed(level=0), after_sending=lambda: withdraw(registries.root))
-    assert done.status is PublishStatus.PUBLISHED
+    assert (done.status, done.same) == (PublishStatus.PUBLISHED, {kind.file: Sameness.FILES})
     assert len(holdings(registries.root)[actions.registry]["one"]["1.0.0"]) == 1
