@@ -8,8 +8,9 @@ from packaging.utils import canonicalize_name
 
 from tasker_release_pipeline.release.artifact import Artifact
 from tasker_release_pipeline.release.endpoints import RegistryName
-from tasker_release_pipeline.release.errors import InputError
+from tasker_release_pipeline.release.errors import InputError, ToolError
 from tasker_release_pipeline.release.manifest import Build, Package
+from tasker_release_pipeline.toolchains.crate_faults import crate_faults
 from tasker_release_pipeline.toolchains.inspect import gem_file_name, identify
 from tasker_release_pipeline.toolchains.runner import run
 from tasker_release_pipeline.toolchains.tools import search_path
@@ -35,7 +36,7 @@ def build(
     `source`: the git worktree, with the versions of the release in it. Crates are built all at once there, others one
     by one in their folders. `target`: cargo's target folder, which may be kept between builds. `epoch`: Unix time of
     the commit, for reproducible archives. Gives the artifacts sorted by package and file.
-    Raises ToolError where a command fails or overruns, InputError where its files are not what the manifest states, or
+    Raises ToolError where a command fails or overruns (for crates with all faults, not cargo's first), InputError where its files are not what the manifest states, or
     where the build left the worktree changed.
     """
     env = _environment(recipe, target, epoch)
@@ -48,10 +49,17 @@ def build(
         places = [source]
     else:
         places = [source / package.folder for package in packages]
-    for place in places:
-        for command in recipe.commands:
-            words = list(_expanded(command.run, packages, out))
-            run(words, cwd=place, seconds=command.seconds, log=log, env=env, logfile=logfile)
+    try:
+        for place in places:
+            for command in recipe.commands:
+                words = list(_expanded(command.run, packages, out))
+                run(words, cwd=place, seconds=command.seconds, log=log, env=env, logfile=logfile)
+    except ToolError as first:
+        if registry is not RegistryName.CRATES_IO:
+            raise
+        seconds = max(command.seconds for command in recipe.commands)
+        faults = crate_faults(source, packages, target=target, seconds=seconds, log=log, env=env, logfile=logfile)
+        raise ToolError("; ".join(faults) or str(first)) from first
     if registry is RegistryName.CRATES_IO:
         _copy_listed(archives, packages, out)
     # Its own folders, and the lockfile that cargo may write anywhere: other builds are at work in the same tree.
