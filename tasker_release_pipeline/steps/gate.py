@@ -22,6 +22,7 @@ from tasker_release_pipeline.release.gate import Gate, judge
 from tasker_release_pipeline.release.plan import Finding, PackagePlan, Plan, Severity
 from tasker_release_pipeline.release.settings import Mode, OnDuplicate
 from tasker_release_pipeline.steps.checking import result
+from tasker_release_pipeline.steps.rate_forecast import rate_forecast
 from tasker_release_pipeline.steps.registry_sets import RegistrySet, target
 from tasker_release_pipeline.steps.run import ReleaseRun
 from tasker_release_pipeline.steps.uploads import asked
@@ -32,6 +33,7 @@ def give_verdict(run: ReleaseRun, plan: Plan, manifest: ReleaseManifest) -> tupl
     findings = list(plan.findings)
     with target(run) as registries:
         findings += _no_token(run, plan, registries)
+        findings += rate_forecast(run, plan, registries)
         with ThreadPoolExecutor(max_workers=8) as pool:
             wanted = [package for package in plan.packages if package.publish]
             for found in pool.map(lambda package: list(_already_there(run, package, manifest, registries)), wanted):
