@@ -4,9 +4,12 @@ from typing import Any
 
 import semver
 
-from tasker_release_pipeline.loopback.storage import Record
+from tasker_release_pipeline.loopback.storage import OWNER, Record
 
-OWNER = {"id": 1, "login": "loopback", "name": "Loopback", "kind": "user"}
+
+def user(login: str) -> dict[str, Any]:
+    """A user, as an owner or as the one who published a version."""
+    return {"id": 1, "login": login, "name": login.capitalize(), "kind": "user"}
 
 
 def crate(records: list[Record]) -> dict[str, Any]:
@@ -42,5 +45,5 @@ def version(record: Record) -> dict[str, Any]:
         "links": line.get("links"),
         "features": line["features"] | line.get("features2", {}),
         "dl_path": f"/api/v1/crates/{record['name']}/{record['version']}/download",
-        "published_by": OWNER,
+        "published_by": user(OWNER),
     }

@@ -173,10 +173,10 @@ class CratesIo:
         return await self._api(request, name, f"crate `{name}` does not exist")
 
     async def owners(self, request: Request) -> Response:
-        """`GET /api/v1/crates/NAME/owners`: whoever has the token."""
+        """`GET /api/v1/crates/NAME/owners`: whose the crate is."""
         name = request.path_params["name"]
         if self.storage.records(key(name)):
-            return JSONResponse({"users": [crate_answers.OWNER]})
+            return JSONResponse({"users": [crate_answers.user(self.storage.owner(key(name)))]})
         return await self._api(request, name, f"crate `{name}` does not exist")
 
     async def download(self, request: Request) -> Response:

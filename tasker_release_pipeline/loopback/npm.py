@@ -17,7 +17,7 @@ from starlette.routing import Route
 from tasker_release_pipeline.loopback import access, npm_publish, shown
 from tasker_release_pipeline.loopback.passthrough import PassThrough, UpstreamError
 from tasker_release_pipeline.loopback.refusal import RefusedError
-from tasker_release_pipeline.loopback.storage import Record, Storage
+from tasker_release_pipeline.loopback.storage import OWNER, Record, Storage
 from tasker_release_pipeline.release.endpoints import RegistryName
 
 ABBREVIATED = "application/vnd.npm.install-v1+json"
@@ -46,7 +46,6 @@ ABBREVIATED_FIELDS = frozenset(
     ]
 )
 TARBALL = "application/octet-stream"
-USER = "loopback"
 
 
 def failed(message: str, status: int) -> JSONResponse:
@@ -91,7 +90,7 @@ class Npm:
 
     async def whoami(self, request: Request) -> Response:
         """`npm whoami`: whether the token is good, without an effect."""
-        return self._unauthorized(request) or JSONResponse({"username": USER})
+        return self._unauthorized(request) or JSONResponse({"username": OWNER})
 
     async def unknown(self, _: Request) -> Response:
         """What this registry does not have: audits, search, accounts."""
@@ -139,7 +138,7 @@ class Npm:
         if request.method == "GET" and rest == "dist-tags":
             return JSONResponse(self._tags(name, records))
         if request.method == "GET" and rest == "collaborators":
-            return JSONResponse({USER: "write"})
+            return JSONResponse({self.storage.owner(name): "write"})
         if what != "dist-tags" or not tag or request.method == "GET":
             return not_found()
         return self._unauthorized(request) or await self._set_tag(request, name, tag)
@@ -204,7 +203,7 @@ class Npm:
             "dist-tags": self._tags(name, records),
             "versions": versions,
             "time": time | {record["version"]: record["created_at"] for record in records},
-            "maintainers": [{"name": USER}],
+            "maintainers": [{"name": self.storage.owner(name)}],
         }
 
     def _tags(self, name: str, records: list[Record]) -> dict[str, str]:

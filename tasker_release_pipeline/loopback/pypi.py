@@ -130,7 +130,7 @@ class PyPI:
         name = canonicalize_name(request.path_params["name"])
         host = f"{request.url.scheme}://{request.url.netloc}/pypi"
         if records := shown.records(self.storage, name):
-            document = pypi_pages.project(records, host, version)
+            document = pypi_pages.project(records, host, version, self.storage.owner(name))
             return JSONResponse(document) if document else JSONResponse({"message": "Not Found"}, 404)
         if (endpoints := self.upstream.endpoints(RegistryName.PYPI, name)) is None:
             return JSONResponse({"message": "Not Found"}, 404)

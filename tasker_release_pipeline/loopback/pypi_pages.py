@@ -64,7 +64,7 @@ def simple_page(request: Request, name: str, files: list[dict[str, Any]], releas
     return HTMLResponse(body_html, headers=headers, media_type=SIMPLE_HTML if is_versioned else "text/html")
 
 
-def project(records: list[Record], host: str, version: str | None) -> dict[str, Any] | None:
+def project(records: list[Record], host: str, version: str | None, owner: str) -> dict[str, Any] | None:
     """The JSON API's document; None for a release that is not held. A release comes before a pre-release."""
     releases: dict[str, list[Record]] = {spelling: [] for spelling in versions(records)}
     for record in records:
@@ -83,6 +83,7 @@ def project(records: list[Record], host: str, version: str | None) -> dict[str, 
     document = {
         "info": info,
         "last_serial": len(records),
+        "ownership": {"organization": None, "roles": [{"role": "Owner", "user": owner}]},
         "urls": [_api_file(record, host) for record in releases[chosen]],
     }
     if version is None:

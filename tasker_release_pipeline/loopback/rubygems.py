@@ -114,10 +114,10 @@ class RubyGems:
         return await self._pass_on(request, name)
 
     async def owners(self, request: Request) -> Response:
-        """`GET /api/v1/gems/NAME/owners.json`: whoever has the token."""
+        """`GET /api/v1/gems/NAME/owners.json`: whose the gem is."""
         name = request.path_params["name"]
         if self.storage.records(key(name)):
-            return JSONResponse([{"id": 1, "handle": "loopback"}])
+            return JSONResponse([{"id": 1, "handle": self.storage.owner(key(name))}])
         return await self._pass_on(request, name)
 
     async def versions(self, request: Request) -> Response:

@@ -14,6 +14,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from tasker_release_pipeline.loopback import crates_io, gem_archive, npm_publish, pypi_upload, rubygems
 from tasker_release_pipeline.loopback.crate_upload import version_key
+from tasker_release_pipeline.loopback.names import canonical
 from tasker_release_pipeline.loopback.refusal import RefusedError
 from tasker_release_pipeline.loopback.storage import Record, Storage
 from tasker_release_pipeline.release.endpoints import RegistryName
@@ -78,6 +79,11 @@ def seed_npm(root: Path, version_manifest: dict[str, Any], tarball: bytes, dist_
             raise ConflictError(f"{upload.name} {upload.version} (sha256 {sha256}): {refusal}") from refusal
     for tag, version in dist_tags.items():
         storage.tag(upload.name, tag, version)
+
+
+def seed_owner(root: Path, registry: RegistryName, name: str, owner: str) -> None:
+    """Whose a package is: another's than the token's holder, who would be refused by the public registry."""
+    Storage(root, registry).give(canonical(registry, name), owner)
 
 
 def _expect_same(taken: Record | None, record: Record) -> None:

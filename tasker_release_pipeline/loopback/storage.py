@@ -5,6 +5,7 @@ Layout below the root:
     files/<ab>/<sha256>                        the bytes of a published file
     records/<registry>/<package>/<key>.json    one published file: the commit point of an upload
     tags/<registry>/<package>/<tag>            a movable name (npm's dist-tags): the version it points at
+    owners/<registry>/<package>                who else than the token's holder the package belongs to
     derived/<name>                             made from the above, may be deleted at any time
     faults/<number>.json                       what is ordered to go wrong (see `orders`)
 
@@ -26,6 +27,9 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from tasker_release_pipeline.release.endpoints import RegistryName
+
+OWNER = "loopback"
+"""The name of whoever has the token."""
 
 Record = dict[str, Any]
 """A published file. Every registry's records hold `version`, `filename`, `sha256`, `size` (bytes) and `created_at`."""
@@ -130,6 +134,15 @@ class Storage:
         """Remove a tag; no error if it is not there."""
         (self._tags(package) / _escaped(tag)).unlink(missing_ok=True)
 
+    def owner(self, package: str) -> str:
+        """Whose the package is: whoever has the token, unless it was given to another."""
+        path = self._owner(package)
+        return path.read_text() if path.is_file() else OWNER
+
+    def give(self, package: str, to: str) -> None:
+        """Make the package another's."""
+        replace(self._owner(package), to.encode())
+
     def derived(self, name: str) -> Path:
         """A place for something that can be made again."""
         return self.root / "derived" / self.registry / name
@@ -139,6 +152,9 @@ class Storage:
 
     def _tags(self, package: str) -> Path:
         return self.root / "tags" / self.registry / _escaped(package)
+
+    def _owner(self, package: str) -> Path:
+        return self.root / "owners" / self.registry / _escaped(package)
 
 
 def _read(path: Path) -> Record:
