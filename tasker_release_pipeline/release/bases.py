@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from enum import StrEnum
+from fnmatch import fnmatchcase
 
 from pydantic import BaseModel, ConfigDict
 from semver import Version
@@ -33,6 +34,21 @@ class Base(BaseModel):
 
 
 BEGINNING = Base(kind=BaseKind.BEGINNING, ref="the beginning", commit=None)
+
+
+def own_tags(release: str, commit: str, tags: Mapping[str, str], published: Collection[Version]) -> set[str]:
+    """The tags that belong to a release of `commit`, and so are no base of it.
+
+    Its own; and every release tag on its commit whose version is not `published`: a commit may well be tagged twice
+    (`v0.1.9` and `release-20260208`), or be rehearsed under another key after it was tagged.
+    """
+    here = {tag for tag, at in tags.items() if at == commit and is_release_tag(tag)}
+    return {release, *(here - {f"v{version}" for version in published})}
+
+
+def is_release_tag(tag: str) -> bool:
+    """Whether a tag is one of a whole release."""
+    return any(fnmatchcase(tag, pattern) for pattern in RELEASE_TAGS)
 
 
 def from_ref(checkout: Checkout, ref: str, commit: str) -> Base:

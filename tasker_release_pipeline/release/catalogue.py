@@ -18,8 +18,31 @@ SOURCE_TREE = "source_tree"
 STAGED_INSTALL = "staged_install"
 RELEASE_MANIFEST = "release_manifest"
 
-_PLAN: tuple[Check, ...] = ()
-_SOURCE: tuple[Check, ...] = ()
+_PLAN = tuple(
+    Check(RELEASE_PLAN, name, proves)
+    for name, proves in {
+        "registries_answered": "Every registry told what it holds of every package.",
+        "names_are_ours": "Every name that is published is free, or its package is ours.",
+        "names_are_known": "No name is published for the first time, which takes other credentials.",
+        "versions_are_legal": "Every registry accepts the version that it is to get.",
+        "versions_are_free": "No registry holds a version that it takes for the one that it is to get.",
+        "dist_tags_are_kept": "npm's `latest` moves neither to nor away from what was published under it.",
+        "counted_from_an_earlier_release": "No base is the release itself, and a tagged release publishes something.",
+    }.items()
+)
+_SOURCE = tuple(
+    Check(SOURCE_TREE, name, proves)
+    for name, proves in {
+        "formatted": "`cargo fmt --all -- --check` has nothing to change.",
+        "versions_as_planned": "Every carrier, pin and own lockfile entry says the plan's version, to every tool.",
+        "lockfiles_current": "Frozen installs pass, and stamping changed own entries alone.",
+        "manifest_matches_cargo": "Crates, folders, edges, `publish` and phases are those that cargo knows.",
+        "nothing_but_commits": "The tree is exactly its commit, and no build command allows another one.",
+        "toolchains_are_known": "Toolchains are pinned, or their versions recorded.",
+        "tag_on_this_commit": "The release's tag stands on the commit that is built.",
+        "links_lead_inside": "No link in a package dangles or leads outside.",
+    }.items()
+)
 _OF_EACH_BUILD = (
     ("builds_from_source", "The manifest's commands build every package of the plan."),
     ("embedded_version_is_planned", "Each file's own metadata and its `=` pins say the plan's versions."),

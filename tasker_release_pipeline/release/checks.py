@@ -69,6 +69,14 @@ class CheckResult(BaseModel):
         return Severity.ERROR if self.stops or self.passed else Severity.WARNING
 
     @property
+    def named(self) -> tuple[Finding, ...]:
+        """The findings, each with the check that found it."""
+        return tuple(
+            finding.model_copy(update={"message": f"{self.asset}: {self.name}: {finding.message}"})
+            for finding in self.findings
+        )
+
+    @property
     def message(self) -> str:
         """All findings, or what it saw."""
         return "; ".join(finding.message for finding in self.findings) or self.seen

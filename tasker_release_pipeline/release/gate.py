@@ -68,10 +68,7 @@ def judge(
             message = f"{asset}: {name}: looked at an older state; run the job that has {asset} again"
             against.append(Finding(severity=Severity.ERROR, message=message))
         else:
-            against += [
-                finding.model_copy(update={"message": f"{asset}: {name}: {finding.message}"})
-                for finding in result.findings
-            ]
+            against += result.named
     stopped = any(finding.severity is Severity.ERROR for finding in against)
     return Gate(
         release=manifest.release,

@@ -52,7 +52,10 @@ class PackagePlan(BaseModel):
 
 
 class Plan(BaseModel):
-    """What a release will publish and why. `commit`: of the source, before stamping."""
+    """What a release will publish and why.
+
+    `commit`: of the source, before stamping. `unreachable`: by package key, why its registry could not be asked.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -64,6 +67,7 @@ class Plan(BaseModel):
     components: dict[str, Decision]
     packages: tuple[PackagePlan, ...]
     findings: tuple[Finding, ...]
+    unreachable: dict[str, str] = {}
 
     @property
     def digest(self) -> str:
@@ -102,17 +106,11 @@ def make_plan(
 ) -> Plan:
     """Plan a release, whose tag stands on the commit if it is `tagged`.
 
-    `unreachable`: by package key, why its registry could not be asked: a warning in a dry run, an error in a release.
     Raises InputError where a `v*` tag does not name the core version, or a version can't be written for a registry.
     """
     components = decide(manifest, facts, release, tagged=tagged)
     _check_planned(manifest, components, release)
-    unknown = Severity.WARNING if settings.dry_run else Severity.ERROR
-    findings = [
-        Finding(severity=unknown, message=f"{key}: unknown what is published: {reason}")
-        for key, reason in unreachable.items()
-    ]
-    findings += [Finding(severity=Severity.WARNING, message=message) for message in _unclassified(facts.values())]
+    findings = [Finding(severity=Severity.WARNING, message=message) for message in _unclassified(facts.values())]
     return Plan(
         release=release,
         commit=commit,
@@ -122,6 +120,7 @@ def make_plan(
         components=components,
         packages=tuple(_package(package, components) for package in (*manifest.crates, *manifest.bindings)),
         findings=tuple(findings),
+        unreachable=dict(unreachable),
     )
 
 
@@ -159,10 +158,21 @@ def _check_planned(manifest: Manifest, components: Mapping[str, Decision], relea
     if core.version == release[1:]:
         return
     check_tag(manifest, release, {manifest.core: Version.parse(core.tree)})
+    if not core.publish:
+        raise InputError(
+            f"tag {release}: the core did not change since {core.base.ref}, and stays at {core.version}, which is "
+            f"published: {core.tree} would not be; " + _instead(core)
+        )
     raise InputError(
         f"tag {release}: {core.tree} was published before, and the core changed since {core.base.ref}; "
         f"prepare {core.version} in a commit and tag it v{core.version}"
     )
+
+
+def _instead(core: Decision) -> str:
+    if core.base.kind is BaseKind.FROM_REF:
+        return "leave from_ref empty, or name an older base"
+    return f"tag v{core.version} or release-YYYYMMDD, or raise the core's version past {core.version} and tag that"
 
 
 def _unclassified(facts: Iterable[Facts]) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from tasker_release_pipeline.release.artifact import ReleaseManifest
+from tasker_release_pipeline.release.checks import CheckResult
 from tasker_release_pipeline.release.gate import Gate, Verdict
 from tasker_release_pipeline.release.outcome import Outcome, OutcomeKind
 from tasker_release_pipeline.release.plan import Finding, Plan, Severity
@@ -56,11 +57,13 @@ def summary(
     outcomes: Mapping[str, Outcome],
     failures: Mapping[str, str],
     records: Sequence[Record] = (),
+    checks: Sequence[CheckResult] = (),
 ) -> str:
     """How a release stands.
 
     `outcomes`: the last one of each package. `failures`: by step (or `input`) what stopped this run, in one message.
-    `records`: the last one of each tag and of the GitHub Release.
+    `records`: the last one of each tag and of the GitHub Release. `checks`: what was checked so far; the gate's verdict
+    has it all, where there is one.
     """
     parts = [f"# Release {release}: {_headline(mode, plan, gate, outcomes, failures)}"]
     if plan is not None:
@@ -69,7 +72,8 @@ def summary(
         parts.append("## Record\n\n" + _records(records))
     if failures:
         parts.append("## What went wrong\n\n" + "\n".join(_item(f"**{s}**: {m}") for s, m in failures.items()))
-    findings = gate.findings if gate is not None else plan.findings if plan is not None else ()
+    findings: Sequence[Finding] = plan.findings if plan is not None else ()
+    findings = gate.findings if gate is not None else [*findings, *(found for check in checks for found in check.named)]
     if findings:
         parts.append("## To know\n\n" + findings_list(findings))
     parts.append("## Next\n\n" + _next(release, mode, plan=plan, gate=gate, outcomes=outcomes, failures=failures))

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 
 from semver import Version
 
+from tasker_release_pipeline.release.bases import own_tags
+from tasker_release_pipeline.release.decisions import Published
 from tasker_release_pipeline.release.errors import InputError
 from tasker_release_pipeline.release.facts import gather_facts
+from tasker_release_pipeline.release.manifest import Manifest
 from tasker_release_pipeline.release.plan import Finding, Plan, Severity, make_plan
 from tasker_release_pipeline.release.settings import Mode
 from tasker_release_pipeline.release.stamping import Tree, disagreements, tree_versions
@@ -65,7 +68,7 @@ def _fresh(run: ReleaseRun) -> Plan:
             commit,
             versions,
             published,
-            own=[run.release],
+            own=own_tags(run.release, commit, run.checkout.tags(), released(run.manifest, published)),
             base_ref=run.settings.from_ref,
         ),
         unreachable=unreachable,
@@ -79,6 +82,11 @@ def _fresh(run: ReleaseRun) -> Plan:
         findings = (*plan.findings, Finding(severity=Severity.ERROR, message=message))
         plan = plan.model_copy(update={"findings": findings})
     return plan
+
+
+def released(manifest: Manifest, published: Mapping[str, tuple[Version, ...] | None]) -> set[Version]:
+    """The versions that all crates are known to be published at. `published`: by package key, None where unknown."""
+    return Published(packages={crate.key: published[crate.key] for crate in manifest.crates}).complete
 
 
 def _is_tagged(run: ReleaseRun, commit: str, versions: Mapping[str, Version]) -> bool:

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 
 from tasker_release_pipeline.github import actions
-from tasker_release_pipeline.release.artifact import ReleaseManifest
+from tasker_release_pipeline.release.artifact import BuildResult, ReleaseManifest
+from tasker_release_pipeline.release.catalogue import BUILD_ASSETS, RELEASE_PLAN, SOURCE_TREE, catalogue
+from tasker_release_pipeline.release.checks import CheckResult
 from tasker_release_pipeline.release.errors import InputError
 from tasker_release_pipeline.release.gate import Gate
 from tasker_release_pipeline.release.outputs import outputs
@@ -11,6 +13,7 @@ from tasker_release_pipeline.release.plan import Plan
 from tasker_release_pipeline.release.record import subjects
 from tasker_release_pipeline.release.summary import summary
 from tasker_release_pipeline.steps.run import ReleaseRun
+from tasker_release_pipeline.steps.source import SourceTree
 
 
 def write_summary(run: ReleaseRun, failures: Mapping[str, str]) -> str:
@@ -34,6 +37,7 @@ def write_summary(run: ReleaseRun, failures: Mapping[str, str]) -> str:
         else None,
         outcomes=outcomes,
         failures=failures,
+        checks=[] if plan is None else _checked(run, plan),
         records=[record for name in subjects(run.manifest) if (record := run.store.record(name)) is not None],
     )
     _show(run, plan, text, failures)
@@ -42,6 +46,23 @@ def write_summary(run: ReleaseRun, failures: Mapping[str, str]) -> str:
     except InputError as error:
         return f"{text}\nThis summary is not in the store: {error}\n"
     return text
+
+
+def _checked(run: ReleaseRun, plan: Plan) -> list[CheckResult]:
+    """What was checked of this very plan, its source and its builds."""
+    subjects = {RELEASE_PLAN: plan.digest}
+    if (source := run.store.read("source.json", SourceTree)) is not None:
+        subjects[SOURCE_TREE] = source.commit
+        for asset in BUILD_ASSETS.values():
+            built = run.store.read(f"builds/{asset}.json", BuildResult)
+            if built is not None and built.commit == source.commit:
+                subjects[asset] = built.subject
+    results = run.store.checks()
+    return [
+        r
+        for check in catalogue()
+        if (r := results.get((check.asset, check.name))) and subjects.get(r.asset) == r.subject
+    ]
 
 
 def _show(run: ReleaseRun, plan: Plan | None, text: str, failures: Mapping[str, str]) -> None:

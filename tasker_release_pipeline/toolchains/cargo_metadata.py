@@ -29,8 +29,8 @@ def metadata(source: Path, *, log: Callable[[str], None] = lambda _line: None) -
 
 
 @dataclass(frozen=True)
-class _Member:
-    """A package of the workspace. `file`: its Cargo.toml, as seen from the workspace's root."""
+class Member:
+    """A package of the workspace. `file`: its Cargo.toml, from the workspace's root. `publishable`: to crates.io."""
 
     name: str
     version: str
@@ -40,6 +40,7 @@ class _Member:
 
     @property
     def folder(self) -> str:
+        """Where it lies, from the workspace's root."""
         return self.file.removesuffix("Cargo.toml").rstrip("/")
 
 
@@ -50,12 +51,12 @@ def check_manifest(manifest: Manifest, metadata: Mapping[str, Any]) -> list[str]
     crates that nobody publishes, phases, missing and wrong requirements. Members that the manifest does not name are
     fine: it does not publish them.
     """
-    members = {member.name: member for member in _members(metadata)}
-    problems = [problem for package in manifest.crates for problem in _crate(package, members)]
+    there = {member.name: member for member in members(metadata)}
+    problems = [problem for package in manifest.crates for problem in _crate(package, there)]
     crates = {package.name: package for package in manifest.crates}
-    for member in members.values():
+    for member in there.values():
         for dependency in member.dependencies:
-            on = members.get(dependency["name"])
+            on = there.get(dependency["name"])
             if on is None or not _is_published_with(dependency):
                 continue
             problems += _requirement(member, on, dependency)
@@ -64,7 +65,7 @@ def check_manifest(manifest: Manifest, metadata: Mapping[str, Any]) -> list[str]
     return problems
 
 
-def _crate(package: Package, members: Mapping[str, _Member]) -> Iterator[str]:
+def _crate(package: Package, members: Mapping[str, Member]) -> Iterator[str]:
     member = members.get(package.name)
     if member is None:
         there = [m.name for m in members.values() if m.folder == package.folder.strip("/.")]
@@ -86,7 +87,7 @@ def _crate(package: Package, members: Mapping[str, _Member]) -> Iterator[str]:
         )
 
 
-def _requirement(member: _Member, on: _Member, dependency: Mapping[str, Any]) -> Iterator[str]:
+def _requirement(member: Member, on: Member, dependency: Mapping[str, Any]) -> Iterator[str]:
     # Of unpublished members too: the gem ships its Cargo.toml, and stale pins there compile against older crates.
     required = str(dependency["req"]).strip()
     if required.startswith("=") and "," not in required and required[1:].strip() != on.version:
@@ -97,7 +98,7 @@ def _requirement(member: _Member, on: _Member, dependency: Mapping[str, Any]) ->
 
 
 def _publication(
-    package: Package, member: _Member, on: _Member, dependency: Mapping[str, Any], crates: Mapping[str, Package]
+    package: Package, member: Member, on: Member, dependency: Mapping[str, Any], crates: Mapping[str, Package]
 ) -> Iterator[str]:
     where = f"{member.file}: {member.name} depends on {on.name}"
     dev = dependency["kind"] == "dev"
@@ -120,12 +121,13 @@ def _is_published_with(dependency: Mapping[str, Any]) -> bool:
     return not (dependency["kind"] == "dev" and dependency.get("path") and dependency["req"] == "*")
 
 
-def _members(metadata: Mapping[str, Any]) -> Iterator[_Member]:
+def members(metadata: Mapping[str, Any]) -> Iterator[Member]:
+    """The packages of the workspace that `metadata()` speaks of."""
     root = Path(metadata["workspace_root"])
     for package in metadata["packages"]:
         publish = package.get("publish")
         file = Path(package["manifest_path"])
-        yield _Member(
+        yield Member(
             name=package["name"],
             version=package["version"],
             publishable=publish is None or "crates-io" in publish,

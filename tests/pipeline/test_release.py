@@ -201,8 +201,11 @@ def test_a_dry_run_reads_the_public_registries_and_a_silent_one_is_a_warning(fre
     assert ended.status == 0, ended.output[-6000:]
     plan = fresh.read("release-20260301-0300", "plan.json")
     assert plan["settings"]["dry_run"] is True  # the latch: unset counts as true
-    unknown = [finding for finding in plan["findings"] if "unknown what is published" in finding["message"]]
+    answered = fresh.read("release-20260301-0300", "checks/release_plan.registries_answered.json")
+    unknown = [finding for finding in answered["findings"] if "unknown what is published" in finding["message"]]
     assert all(finding["severity"] == "warning" for finding in unknown)
+    assert {finding["message"].split(":")[0] for finding in unknown} >= set(plan["unreachable"])
+    assert all(finding["message"] in fresh.summary("release-20260301-0300") for finding in unknown)
     # Either a registry said which versions it holds, or the plan says that it is unknown.
     for key in NINE:
         lines = [line for line in ended.output.splitlines() if f" {key}: " in line]

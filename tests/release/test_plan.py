@@ -2,10 +2,11 @@ import re
 
 import pytest
 
+from tasker_release_pipeline.release.bases import Base, BaseKind
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import InputError
 from tasker_release_pipeline.release.facts import gather_facts
-from tasker_release_pipeline.release.plan import Finding, Plan, Severity
+from tasker_release_pipeline.release.plan import Plan, Severity
 from tasker_release_pipeline.release.settings import OnDuplicate
 from tasker_release_pipeline.release.stamping import Tree, rewrites
 from tasker_release_pipeline.steps.run import ReleaseRun
@@ -82,6 +83,22 @@ def test_a_tag_that_names_a_published_version_of_a_core_that_changed_since_stops
         planned(CLI, release="v0.1.8")
 
 
+def test_a_tag_that_names_a_version_before_the_published_one_of_an_unchanged_core_stops_with_the_truth() -> None:
+    said = (
+        "tag v0.1.8: the core did not change since v0.1.8, and stays at 0.1.9, which is published: 0.1.8 would not be; "
+        "tag v0.1.9 or release-YYYYMMDD, or raise the core's version past 0.1.9"
+    )
+    with pytest.raises(InputError, match=re.escape(said)):
+        planned(RUBY, release="v0.1.8", core=facts("core", held="0.1.7 0.1.9"))
+
+
+def test_a_tag_whose_core_a_named_base_leaves_unchanged_stops_with_another_base_as_the_way_out() -> None:
+    base = Base(kind=BaseKind.FROM_REF, ref="HEAD~1", commit="7" * 40)
+    core = facts("core", tree="0.1.9", held="0.1.8", base=base)
+    with pytest.raises(InputError, match=r"did not change since HEAD~1.* leave from_ref empty, or name an older base"):
+        planned(RUBY, release="v0.1.9", core=core)
+
+
 def test_a_tag_with_the_other_prefix_names_no_version() -> None:
     assert released(planned(CLI, release="release-20260208-1828").components) == {"core": "0.1.9"}
 
@@ -89,13 +106,11 @@ def test_a_tag_with_the_other_prefix_names_no_version() -> None:
 # --- what a person has to know ----------------------------------------------------------------------------------------
 
 
-def test_an_unknown_registry_is_a_warning_in_a_dry_run_and_an_error_in_a_release() -> None:
-    message = "crates_io/tasker-cli: unknown what is published: crates.io: no answer within 20 s"
+def test_a_plan_remembers_what_it_could_not_ask_and_takes_it_for_nothing() -> None:
     core = facts("core", held=published("core", "0.1.8", tasker_cli=None))
-    for dry_run, severity in ((True, Severity.WARNING), (False, Severity.ERROR)):
-        plan = planned(dry_run=dry_run, unreachable=UNREACHABLE, core=core)
-        assert plan.findings == (Finding(severity=severity, message=message),)
-        assert not plan.publishes, "unknown is never: nothing published"
+    plan = planned(unreachable=UNREACHABLE, core=core)
+    assert plan.unreachable == UNREACHABLE
+    assert not plan.publishes, "unknown is never: nothing published"
 
 
 def test_files_that_packages_ship_without_owning_them_are_a_warning_each() -> None:
