@@ -36,7 +36,11 @@ def give_verdict(run: ReleaseRun, plan: Plan, manifest: ReleaseManifest) -> tupl
         findings += rate_forecast(run, plan, registries)
         with ThreadPoolExecutor(max_workers=8) as pool:
             wanted = [package for package in plan.packages if package.publish]
-            for found in pool.map(lambda package: list(_already_there(run, package, manifest, registries)), wanted):
+
+            def look(package: PackagePlan) -> list[Finding]:
+                return list(_already_there(run, package, manifest, registries, said=package.key in plan.unreachable))
+
+            for found in pool.map(look, wanted):
                 findings += found
     gate = judge(manifest, run.mode, run.store.checks(), _expected(run, plan, manifest), tuple(findings))
     against = [finding.message for finding in gate.findings if finding.severity is Severity.ERROR]
@@ -93,8 +97,9 @@ def _no_token(run: ReleaseRun, plan: Plan, registries: RegistrySet) -> Iterator[
 
 
 def _already_there(
-    run: ReleaseRun, package: PackagePlan, manifest: ReleaseManifest, registries: RegistrySet
+    run: ReleaseRun, package: PackagePlan, manifest: ReleaseManifest, registries: RegistrySet, *, said: bool
 ) -> Iterator[Finding]:
+    """`said`: that the registry did not answer is among the plan's checks already."""
     try:
         found = asked(run, package, manifest.of_package(package.key), registries.endpoints).answer()
     except ConflictError as error:
@@ -102,7 +107,8 @@ def _already_there(
         return
     except ReleaseError as error:
         unknown = Severity.WARNING if run.settings.dry_run else Severity.ERROR
-        yield Finding(severity=unknown, message=f"{package.key}: unknown what is published: {error}")
+        if not said:
+            yield Finding(severity=unknown, message=f"{package.key}: unknown what is published: {error}")
         return
     if found.verdict is Found.SAME and run.settings.on_duplicate is not OnDuplicate.SKIP:
         fails = run.settings.on_duplicate is OnDuplicate.FAIL
