@@ -12,7 +12,8 @@ from pathlib import Path
 
 SUMMARY_LIMIT = 1_000_000
 """Bytes; GitHub refuses a step's summary of more than 1 MiB, all of it."""
-_PLACE = re.compile(r"(?P<file>[\w@.+-]+(?:/[\w@.+-]+)*\.[\w]+):(?P<line>\d+)\b")
+# `path/file.ext:12`, and no host and port of an address.
+_PLACE = re.compile(r"(?<![\w/:@.+-])(?P<file>/?[\w@.+-]+(?:/[\w@.+-]+)*\.[A-Za-z]\w*):(?P<line>\d+)\b")
 
 
 def in_actions(environment: Mapping[str, str]) -> bool:

@@ -60,6 +60,9 @@ def test_a_summary_that_is_too_long_is_cut(job: dict[str, str]) -> None:
     ("message", "said"),
     [
         ("workers/ruby/Gemfile.lock:12: is stale", "file=workers/ruby/Gemfile.lock,line=12::"),
+        ("GET http://127.0.0.1:443/x: no", "::error title=gate::GET http"),
+        ("GET https://registry.invalid:443/x: no", "::error title=gate::GET https"),
+        ("/build/src/lib.rs:3:5: no", "file=/build/src/lib.rs,line=3::"),
         ("VERSION says 0.1.8", "::error title=gate::VERSION says 0.1.8"),
         ("100% of\nit: a, b", "::error title=gate::100%25 of%0Ait: a, b"),
     ],
