@@ -40,11 +40,14 @@ def npm_publish(tarball: Path, *, dist_tag: str, access: str, log: Callable[[str
             if "is missing" in str(refused):
                 raise
             return [error(f"{tarball.name}: npm refuses to publish it; correct its package.json: {refused}")]
-    return list(_provenance(tarball))
+    return list(_package_json(tarball))
 
 
-def _provenance(tarball: Path) -> Iterator[Finding]:
+def _package_json(tarball: Path) -> Iterator[Finding]:
+    """What npm refuses in a real upload alone."""
     package = json.loads(read_archive(tarball, RegistryName.NPM).files["package.json"])
+    if package.get("private"):
+        yield error(f"{tarball.name}: package.json says private, and npm publishes no such package; take it out there")
     repository = package.get("repository")
     if not (repository.get("url") if isinstance(repository, dict) else repository):
         yield error(
