@@ -139,6 +139,20 @@ def test_what_ends_the_attempts_is_the_failure_itself(unpublished: Pipeline) -> 
     assert "min): that was attempt 1 of 1. http" in str(error)
 
 
+def test_an_upload_that_the_registry_has_no_time_for_is_tried_again_later_and_said_in_one_line(
+    unpublished: Pipeline,
+) -> None:
+    fault(unpublished, "npm:upload:429:always")
+    error = publish(unpublished)
+    assert isinstance(error, TryAgainError)
+    assert re.fullmatch(
+        r"again in \d+ s \(attempt 2 of 5\): @tasker-systems/tasker 0.1.1: the upload failed .*", str(error)
+    )
+    (only,) = attempts(unpublished)
+    assert (only["kind"], only["seconds_wait"]) == ("failed", error.seconds)
+    assert "429 Too Many Requests" in only["detail"]
+
+
 def test_an_upload_that_the_registry_refuses_for_good_is_not_tried_again(unpublished: Pipeline) -> None:
     fault(unpublished, "npm:upload:refuse=403")
     error = publish(unpublished)
