@@ -29,6 +29,7 @@ NINE = {
     "pypi/tasker-py",
     "npm/tasker",
 }
+CACHE = "TESTS_SHARED_CACHE"
 CRATES = {key for key in NINE if key.startswith("crates_io/")}
 
 
@@ -61,7 +62,8 @@ class Pipeline:
         return self.folder / "dagster"
 
     def environment(self, **more: str) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("TASKER_", "RELEASE_"))}
+        ours = ("TASKER_", "RELEASE_", "GITHUB_")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         return {
             **kept,
             "PYTHONDONTWRITEBYTECODE": "",
@@ -75,6 +77,10 @@ class Pipeline:
     def tool(self, *command: str, **environment: str) -> Ended:
         """Run one of Dagster's commands."""
         self.home.mkdir(parents=True, exist_ok=True)
+        cache = self.folder / "work" / "cache"
+        if CACHE in os.environ and not cache.exists():
+            cache.parent.mkdir(exist_ok=True)
+            cache.symlink_to(os.environ[CACHE])
         shutil.copy(ROOT / "config" / "dagster.yaml", self.home)
         done = subprocess.run(
             [str(Path(sys.executable).with_name(command[0])), *command[1:]],
@@ -185,6 +191,15 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "pipeline"
     folder.mkdir(exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(shared: Path) -> Iterator[None]:
+    """What a machine keeps between releases: third parties' files, and what clippy made of them."""
+    (shared / "cache").mkdir(exist_ok=True)
+    os.environ[CACHE] = str(shared / "cache")
+    yield
+    del os.environ[CACHE]
 
 
 FIRST = "rehearsal-20260201-0300"
