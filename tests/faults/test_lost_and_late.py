@@ -61,6 +61,16 @@ def test_a_lost_answer_and_a_late_index_together_end_well_once_the_index_has_com
 
 
 @REGISTRIES
+def test_a_lost_answer_is_success_where_the_index_comes_round_while_it_is_looked_for(
+    tmp_path: Path, registries: LoopbackRegistries, fault: Order, actions: Actions
+) -> None:
+    release = by_hand(actions, tmp_path, registries)
+    fault(actions.registry, "upload:drop-after; index:late=1")
+    assert kind(release.attempt(settle_seconds=30, tries=1)) is PUBLISHED
+    assert len(release.sent) == 1
+
+
+@REGISTRIES
 def test_other_content_behind_a_late_index_is_a_conflict_as_soon_as_it_shows(
     tmp_path: Path, registries: LoopbackRegistries, fault: Order, actions: Actions
 ) -> None:

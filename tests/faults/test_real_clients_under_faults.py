@@ -110,13 +110,14 @@ def test_a_crate_that_was_uploaded_while_cargo_could_not_read_the_index_any_more
         if line.strip().startswith("Uploading "):
             fault(CARGO, "index:500:package=tiny-base")
 
-    fault(CARGO, "upload:delay=0.2")  # so that the index is broken by the time that it is asked
+    # Delayed, so that the index is broken by the time that it is asked; and late, so that we have only cargo's word.
+    fault(CARGO, "upload:delay=0.2; index:late=1.5")
     said = replace(release, upload=replace(release.upload, log=break_the_index)).attempt(propagation_seconds=30)
     assert kind(said) is PUBLISHED, said
     assert any(line.startswith("error: download of ") for line in lines)
     assert len([line for line in lines if line.startswith("Uploading ")]) == 1
     assert release.is_held
-    assert [placed.struck for placed in orders(registries.root)] == [1, 1]
+    assert [placed.struck for placed in orders(registries.root)] == [1, 1, 1]
 
 
 @pytest.mark.parametrize("registry", RegistryName)

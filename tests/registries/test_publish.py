@@ -145,7 +145,7 @@ def test_what_may_have_arrived_stays_unknown_whatever_the_next_try_meets(
     client = ThenRefused(registries)
     with pytest.raises(UnavailableError, match=r"failed 2 times, and whether .* unknown.*no such publisher"):
         release(client, packages.wheel(tmp_path / "it"))
-    with pytest.raises(RegistryError, match="^the exchange: no such publisher"):
+    with pytest.raises(RegistryError, match=r"^the exchange: no such publisher"):
         release(client, packages.wheel(tmp_path / "it"))
 
 
