@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from tasker_release_pipeline.release.checks import Report
 from tasker_release_pipeline.release.endpoints import RegistryName
+from tasker_release_pipeline.release.errors import ToolError
 from tasker_release_pipeline.release.git import git
 from tasker_release_pipeline.release.manifest import Manifest, Package
 from tasker_release_pipeline.release.plan import Finding, Severity
@@ -17,7 +19,7 @@ _LINK = "120000"
 
 
 def links_lead_inside(manifest: Manifest, source: Path, *, logfile: Path) -> Report:
-    """No link that a package ships dangles, or leads to where its archive can't follow. Raises ToolError."""
+    """No link that a package ships dangles, or leads to where its archive can't follow."""
     listed = git(source, "ls-files", "--stage", "-z").split("\0")
     links = [entry.split("\t", 1)[1] for entry in listed if entry.startswith(_LINK)]
     findings: list[Finding] = []
@@ -26,7 +28,7 @@ def links_lead_inside(manifest: Manifest, source: Path, *, logfile: Path) -> Rep
         package = _owner(manifest, path)
         evidence[path] = f"leads to {os.readlink(source / path)}"
         if package is not None:
-            findings += _look(package, path, source, lambda p: _shipped(p, source, logfile))
+            findings += _look(package, path, source, partial(_shipped, source, logfile))
     return Report(tuple(findings), evidence, f"{len(links)} links, none of them dangling or leading outside")
 
 
@@ -37,13 +39,13 @@ def _owner(manifest: Manifest, path: str) -> Package | None:
     return max(around, key=lambda package: len(PurePosixPath(package.folder).parts), default=None)
 
 
-def _look(package: Package, path: str, source: Path, shipped: Callable[[Package], set[str]]) -> Iterator[Finding]:
+def _look(package: Package, path: str, source: Path, shipped: Callable[[Package, str], bool]) -> Iterator[Finding]:
     link, root = source / path, source.resolve()
     target, is_crate = os.readlink(link), package.registry is RegistryName.CRATES_IO
     try:
         end = link.resolve(strict=True)
     except (OSError, RuntimeError):  # nothing there, or a circle
-        if is_crate and path.removeprefix(f"{package.folder}/") not in shipped(package):
+        if is_crate and not shipped(package, path):
             return
         yield Finding(
             severity=Severity.ERROR if is_crate else Severity.WARNING,
@@ -68,8 +70,12 @@ _KEEPS_LINKS = {
 """The others pack what a link leads to."""
 
 
-def _shipped(package: Package, source: Path, logfile: Path) -> set[str]:
-    """The files that cargo would pack: `exclude` may name a link that dangles."""
-    command = ["cargo", "package", "--list", "--allow-dirty", "--offline", "-p", package.name]
-    done = run(command, cwd=source, seconds=_SECONDS, log=lambda _: None, env={"PATH": search_path()}, logfile=logfile)
-    return set(done.output.splitlines())
+def _shipped(source: Path, logfile: Path, package: Package, path: str) -> bool:
+    """Whether cargo would pack the path: `exclude` may name a link that dangles. Where it does not tell, it would."""
+    command = ["cargo", "package", "--list", "--locked", "--offline", "-p", package.name]
+    env = {"PATH": search_path()}
+    try:
+        listed = run(command, cwd=source, seconds=_SECONDS, log=lambda _: None, env=env, logfile=logfile).output
+    except ToolError:
+        return True
+    return path.removeprefix(f"{package.folder}/") in listed.splitlines()

@@ -16,6 +16,7 @@ _SECONDS = 120
 # What a frozen `bundle install` asks first, without a gem to install and without a network.
 _BUNDLER = """
 require "bundler"
+Bundler.ui = Bundler::UI::Silent.new
 begin
   Bundler::Definition.build("Gemfile", "Gemfile.lock", nil).ensure_equivalent_gemfile_and_lockfile
 rescue Bundler::BundlerError => error
@@ -37,7 +38,7 @@ _FROZEN = {
     "Cargo.lock": _Frozen(
         ("cargo", "metadata", "--format-version", "1", "--locked"), "--offline", "cargo update --workspace"
     ),
-    "uv.lock": _Frozen(("uv", "lock", "--check"), "--offline", "uv lock"),
+    "uv.lock": _Frozen(("uv", "lock", "--check", "--quiet"), "--offline", "uv lock"),
     "Gemfile.lock": _Frozen(("ruby", "-e", _BUNDLER), "", "bundle lock --local"),
     "bun.lock": _Frozen(("bun", "install", "--frozen-lockfile", "--dry-run"), "", "bun install --lockfile-only"),
 }
@@ -77,11 +78,12 @@ def _stale(path: str, source: Path, manifest: Manifest, logfile: Path) -> Iterat
         env |= registry.build.env
 
     def ask(*more: str) -> str:
+        said: list[str] = []
         try:
-            run([*frozen.command, *more], cwd=folder, seconds=_SECONDS, log=_ignore, env=env, logfile=logfile)
+            run([*frozen.command, *more], cwd=folder, seconds=_SECONDS, log=said.append, env=env, logfile=logfile)
         except ToolError as error:
-            # The first line repeats the command, where the tool said something.
-            return " ".join(str(error).split("\n", 1)[-1].split())
+            # The first of the lines is the command.
+            return " ".join(" ".join(said[1:]).split()) or str(error)
         return ""
 
     # What the caches do not hold has to be looked up: only then is a network needed.
@@ -106,7 +108,3 @@ def _changed(path: str, before: str, after: str) -> Iterator[str]:
             f"{path}: stamping changed more than own entries: {differ}; give third parties other versions in a "
             "commit of their own"
         )
-
-
-def _ignore(_: str) -> None:
-    """The log file has it."""
