@@ -8,7 +8,10 @@ UNCHANGED = "unchanged"
 
 
 def outputs(plan: Plan) -> dict[str, str]:
-    """What changed (`true`, `false`), since which ref, and the next versions (`unchanged` where so)."""
+    """What changed (`true`, `false`), since which ref, and the next versions (`unchanged` where so).
+
+    And `DRY_RUN`: whether the run that made the plan ends at the gate, whatever it was asked for.
+    """
     core = next((package.component for package in plan.packages if package.phase is not None), None)
     first = plan.components[core or next(iter(plan.components))]
     values = {"CHANGES_BASE_REF": first.base.ref if first.base.commit is not None else ""}
@@ -26,7 +29,7 @@ def outputs(plan: Plan) -> dict[str, str]:
             values[f"{upper}_CHANGED"] = _word(any(reason.startswith(own) for reason in decision.reasons))
         label = "CORE" if name == core else upper
         versions[f"NEXT_{label}_VERSION"] = decision.version if decision.publish else UNCHANGED
-    return values | versions
+    return values | versions | {"DRY_RUN": _word(plan.settings.dry_run)}
 
 
 def _word(is_so: bool) -> str:

@@ -120,6 +120,7 @@ def test_a_plans_outputs_have_the_names_of_the_command_line() -> None:
         "NEXT_RUBY_VERSION": "0.1.9",
         "NEXT_PYTHON_VERSION": "0.1.9",
         "NEXT_TYPESCRIPT_VERSION": "0.1.9",
+        "DRY_RUN": "true",
     }
     gem = outputs(planned(RUBY))
     assert (gem["CORE_CHANGED"], gem["RUBY_CHANGED"]) == ("false", "true")
