@@ -112,7 +112,7 @@ def test_a_crate_of_the_same_commit_counts_until_the_store_knows_of_files_that_t
 def findings(run: ReleaseRun, registries: LoopbackRegistries, ours: Artifact, **settings: object) -> list[Finding]:
     run = replace(run, settings=run.settings.model_copy(update=settings))
     manifest = ReleaseManifest(release=run.release, plan="", commit="", artifacts=(ours,))
-    return list(_already_there(run, PACKAGE, manifest, RegistrySet(registries.endpoints, Credentials())))
+    return list(_already_there(run, PACKAGE, manifest, RegistrySet(registries.endpoints, Credentials()), said=False))
 
 
 def test_the_gate_tells_by_which_rule_it_is_the_same_and_lets_on_duplicate_judge(
