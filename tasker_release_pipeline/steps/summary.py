@@ -40,11 +40,11 @@ def write_summary(run: ReleaseRun, failures: Mapping[str, str]) -> str:
         checks=[] if plan is None else _checked(run, plan),
         records=[record for name in subjects(run.manifest) if (record := run.store.record(name)) is not None],
     )
-    _show(run, plan, text, failures)
     try:
         run.store.write_bytes("summary.md", text.encode())
     except InputError as error:
-        return f"{text}\nThis summary is not in the store: {error}\n"
+        text = f"{text}\nThis summary is not in the store: {error}\n"
+    _show(run, plan, text, failures)
     return text
 
 
