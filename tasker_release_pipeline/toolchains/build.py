@@ -36,8 +36,8 @@ def build(
     `source`: the git worktree, with the versions of the release in it. Crates are built all at once there, others one
     by one in their folders. `target`: cargo's target folder, which may be kept between builds. `epoch`: Unix time of
     the commit, for reproducible archives. Gives the artifacts sorted by package and file.
-    Raises ToolError where a command fails or overruns (for crates with all faults, not cargo's first), InputError where its files are not what the manifest states, or
-    where the build left the worktree changed.
+    Raises ToolError where a command fails or overruns (for crates with all their faults, not cargo's first), InputError
+    where its files are not what the manifest states, or where the build left the worktree changed.
     """
     env = _environment(recipe, target, epoch)
     shutil.rmtree(out, ignore_errors=True)

@@ -50,7 +50,7 @@ def crate_faults(
         try:
             package_alone(package.name, source)
         except ToolError as refused:
-            said = str(refused).partition("error: ")[2] or str(refused)
+            said = (str(refused).partition("error: ")[2] or str(refused)).replace(f"{source}/", "")
             faults.append(
                 f"{package.name}: can't be packaged: {' '.join(said.split())}; mend what is named, or leave it "
                 f"out by `exclude` in {package.folder}/Cargo.toml"
