@@ -6,6 +6,8 @@ from tasker_release_pipeline.cli.changes import calculate_versions, detect_chang
 from tasker_release_pipeline.cli.command import SETTINGS, ReleaseGroup
 from tasker_release_pipeline.cli.loopback import faults, registries
 from tasker_release_pipeline.cli.prepare import prepare
+from tasker_release_pipeline.cli.run import run
+from tasker_release_pipeline.cli.status import status
 from tasker_release_pipeline.cli.versions import update_versions
 
 
@@ -22,5 +24,5 @@ def main() -> None:
     """
 
 
-for command in (detect_changes, calculate_versions, update_versions, prepare, registries, faults):
+for command in (detect_changes, calculate_versions, update_versions, prepare, run, status, registries, faults):
     main.add_command(command)

@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,7 +14,14 @@ from tasker_release_pipeline.release.git import Checkout, GitError, git
 from tasker_release_pipeline.release.manifest import Manifest, load
 from tasker_release_pipeline.release.settings import Registries, Settings, resolve
 
+if TYPE_CHECKING:
+    from tasker_release_pipeline.steps.run import ReleaseRun
+
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _say_nothing(_line: str) -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,17 @@ class Place:
         """The settings, the source and the manifest. Raises InputError."""
         settings = self.settings(**more)
         return settings, Checkout.at(settings.source), load(settings.manifest)
+
+    def run_on(
+        self, release: str, *, log: Callable[[str], None] = _say_nothing, run: str = "local", **more: Any
+    ) -> "ReleaseRun":
+        """What the steps of `release` work with. Raises InputError."""
+        from tasker_release_pipeline.steps.run import ReleaseRun  # noqa: PLC0415
+
+        found = ReleaseRun.of(release, self.config(**more), log=log, run=run, environment=self.environment)
+        if found.settings.source != ".":
+            return found
+        return replace(found, settings=found.settings.model_copy(update={"source": repository_here()}))
 
 
 def repository_here() -> str:

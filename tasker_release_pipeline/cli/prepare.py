@@ -37,7 +37,7 @@ def prepare(place: Place, dry_run: bool, from_ref: str | None, as_json: bool) ->
     settings, checkout, manifest = place.opened(from_ref=from_ref)
     found = look(settings, checkout, manifest, place.environment)
     if found is None:
-        click.echo("{}" if as_json else "Nothing to release: no package changed since its base.")
+        click.echo("{}" if as_json else "Nothing to release: no package changed since it was published.")
         return
     if not dry_run:
         found.carry_out()
@@ -45,11 +45,7 @@ def prepare(place: Place, dry_run: bool, from_ref: str | None, as_json: bool) ->
         packages = {p.key: p.version if p.publish else "unchanged" for p in found.plan.packages}
         said = {"tag": found.tag, "commit": found.prepared, "packages": packages, "files": found.changed}
         findings = [finding.model_dump(mode="json") for finding in found.findings]
-        click.echo(
-            json.dumps(
-                {**said, "done": found.done, "out": found.out, "findings": findings, "push": found.push}, indent=2
-            )
-        )
+        click.echo(json.dumps({**said, "done": found.done, "findings": findings, "push": found.push}, indent=2))
         return
     rows = [
         [p.name, p.version if p.publish else "unchanged", p.dist_tag if p.publish else "", "; ".join(p.reasons)]
@@ -59,9 +55,6 @@ def prepare(place: Place, dry_run: bool, from_ref: str | None, as_json: bool) ->
     for finding in found.findings:
         colour = "red" if finding.severity is Severity.ERROR else "yellow"
         click.secho(f"{finding.severity}: {finding.message}", fg=colour, err=True)
-    if found.out:
-        click.echo(f"\n{found.tag} is published already; the next release begins with a change that is committed.")
-        return
     at = f"{found.tag} at {found.prepared[:12]} on {found.branch or '(no branch)'}"
     if found.done:
         click.echo(f"\nPrepared already: {at}.")

@@ -60,7 +60,7 @@ def changed_beyond_stamping(
     """
     paths = checkout.changed_paths(base, commit)
     try:
-        stamped = rewrites(Tree.of(checkout, base), manifest, versions)
+        stamped = rewrites(Tree.of(checkout, base), manifest, versions, among=paths)
     except InputError:  # a base of another layout can't be stamped by this manifest: everything counts
         return paths
     return tuple(path for path in paths if path not in stamped or stamped[path] != checkout.show(commit, path))

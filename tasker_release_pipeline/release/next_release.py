@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import partial
 
 from semver import Version
 
-from tasker_release_pipeline.release.bases import RELEASE_TAGS
+from tasker_release_pipeline.release.bases import is_release_tag
 from tasker_release_pipeline.release.decisions import Decision, Facts, decide
 from tasker_release_pipeline.release.facts import gather_facts
 from tasker_release_pipeline.release.git import Checkout
@@ -19,8 +18,8 @@ from tasker_release_pipeline.release.stamping import tree_versions
 class NextRelease:
     """What is known before a release has its name.
 
-    `commit`: what would be released. `tags`: the release tags that stand on it already, which are no base of it.
-    `facts`: by component.
+    `commit`: what would be released. `tags`: the release tags that stand on it, which are then no base of it; none
+    where all registries have that release, as the next one follows it. `facts`: by component.
     """
 
     commit: str
@@ -41,22 +40,16 @@ class NextRelease:
         else the nearest release tag in the history. Raises InputError.
         """
         commit = checkout.head
-        tags = tuple(tag for tag, at in checkout.tags().items() if at == commit and _names_a_release(tag))
-        facts = gather_facts(
-            checkout,
-            manifest,
-            commit,
-            tree_versions(partial(checkout.show, commit), manifest, commit[:12]),
-            dict.fromkeys(manifest.keys) if published is None else published,
-            own=tags,
-            base_ref=base_ref,
-        )
+        versions = tree_versions(partial(checkout.show, commit), manifest, commit[:12])
+        tags = tuple(tag for tag, at in checkout.tags().items() if at == commit and is_release_tag(tag))
+        if published is not None and all(
+            versions[package.component] in (published[package.key] or ()) for package in manifest.packages
+        ):
+            tags = ()
+        held = dict.fromkeys(manifest.keys) if published is None else published
+        facts = gather_facts(checkout, manifest, commit, versions, held, own=tags, base_ref=base_ref)
         return cls(commit, tags, facts)
 
     def decisions(self, manifest: Manifest) -> dict[str, Decision]:
         """What the release does with each component."""
         return decide(manifest, self.facts, "", tagged=bool(self.tags))
-
-
-def _names_a_release(tag: str) -> bool:
-    return any(fnmatchcase(tag, pattern) for pattern in RELEASE_TAGS)

@@ -1,6 +1,6 @@
 """Stamping: a release's versions written into every place of the source that carries one, as a commit of its own."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -64,28 +64,48 @@ def stamp(
     and in every clone. Needs neither network nor toolchains. Raises InputError for a carrier that can't be stamped
     (the worktree is then left as it is) and for a worktree folder that holds something else.
     """
+    stamped, changed = stamped_commit(source, commit, manifest, versions)
+    folder = worktree.expanduser().absolute()
+    place(source, folder, stamped)
+    return Stamped(stamped, changed, folder)
+
+
+def stamped_commit(
+    source: Checkout, commit: str, manifest: Manifest, versions: Mapping[str, Version]
+) -> tuple[str, tuple[str, ...]]:
+    """Make the commit that `stamp` describes, on no branch: its hash, and the paths that differ from `commit`."""
     tree = Tree.of(source, commit)
     files = rewrites(tree, manifest, versions)
     stamped = source.commit_of(commit) or commit
     if files:
         message = "Release " + ", ".join(f"{component} {versions[component]}" for component in manifest.components)
         stamped = commit_files(source, stamped, {path: (tree.modes[path], files[path]) for path in files}, message)
-    folder = worktree.expanduser().absolute()
-    place(source, folder, stamped)
-    return Stamped(stamped, tuple(files), folder)
+    return stamped, tuple(files)
 
 
-def rewrites(tree: Tree, manifest: Manifest, versions: Mapping[str, Version]) -> dict[str, str]:
-    """The files that stamping changes, by path in order, and their new texts. Raises InputError."""
+def rewrites(
+    tree: Tree, manifest: Manifest, versions: Mapping[str, Version], *, among: Collection[str] | None = None
+) -> dict[str, str]:
+    """The files that stamping changes, by path in order, and their new texts; with `among` only those of these paths.
+
+    Raises InputError.
+    """
+
+    def asked(paths: Iterable[str]) -> list[str]:
+        return [path for path in paths if among is None or path in among]
+
     texts: dict[str, str] = {}
     for component, carrier in _carriers(manifest):
-        text = texts.get(carrier.path) or _text(tree.read, carrier, carrier.path)
-        texts[carrier.path] = write_version(text, carrier, _of(versions, component))
-    own = cargo_versions(tree, manifest, versions)
-    for path in manifests_that_parse(tree):
-        texts[path] = stamp_pins(texts.get(path) or tree.read(path) or "", own, path)
-    for path in tree.named("Cargo.lock"):
-        texts[path] = stamp_cargo(tree.read(path) or "", own)
+        if asked([carrier.path]):
+            text = texts.get(carrier.path) or _text(tree.read, carrier, carrier.path)
+            texts[carrier.path] = write_version(text, carrier, _of(versions, component))
+    pinning, locks = asked(tree.named("Cargo.toml")), asked(tree.named("Cargo.lock"))
+    if among is None or pinning or locks:
+        own = cargo_versions(tree, manifest, versions)
+        for path in asked(manifests_that_parse(tree)):
+            texts[path] = stamp_pins(texts.get(path) or tree.read(path) or "", own, path)
+        for path in locks:
+            texts[path] = stamp_cargo(tree.read(path) or "", own)
     return {path: texts[path] for path in sorted(texts) if texts[path] != tree.read(path)}
 
 

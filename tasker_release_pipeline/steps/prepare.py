@@ -24,8 +24,7 @@ class Preparation:
     """What preparing would do, or finds done.
 
     `plan`: under the release's tag. `prepared`: the commit that the tag belongs on; `changed`: the files in which it
-    differs from what is checked out. `done`: tag and commit are there; `out`: and every registry has the versions.
-    `findings`: what speaks against it.
+    differs from what is checked out. `done`: tag and commit are there. `findings`: what speaks against it.
     """
 
     checkout: Checkout
@@ -34,7 +33,6 @@ class Preparation:
     prepared: str
     changed: tuple[str, ...]
     done: bool
-    out: bool
     findings: tuple[Finding, ...]
 
     @property
@@ -99,8 +97,7 @@ def look(settings: Settings, checkout: Checkout, manifest: Manifest, environment
         # What is prepared here may well be built elsewhere.
         *(Finding(severity=Severity.WARNING, message=f"to build it here: {problem}") for problem in missing),
     )
-    out = done and all(plan.versions[p.component] in (published[p.key] or ()) for p in plan.packages if p.publish)
-    return Preparation(checkout, branch, plan, prepared, changed, done, out, findings)
+    return Preparation(checkout, branch, plan, prepared, changed, done, findings)
 
 
 def _against(
@@ -109,7 +106,7 @@ def _against(
     if not branch:
         yield f"{checkout.path}: no branch is checked out; git switch to the one to release from"
     elif behind := _behind(checkout):
-        yield f"{branch} is {behind} commits behind its upstream (as of the last fetch); git pull first"
+        yield f"{branch} is behind its upstream by {behind} (as of the last fetch); git pull first"
     if (files := modified(checkout)) and not left_by_an_interrupted_one(checkout, prepared, changed):
         yield f"{checkout.path}: uncommitted changes in {', '.join(files)}; commit them, or git stash"
     if manifest.crates:

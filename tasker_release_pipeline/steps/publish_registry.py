@@ -1,0 +1,160 @@
+"""Publishing one registry's packages outside of a graph: which release, in which order, and what stops it."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count
+
+from semver import Version
+
+from tasker_release_pipeline.release.endpoints import RegistryName
+from tasker_release_pipeline.release.errors import InputError, ReleaseError, TryAgainError
+from tasker_release_pipeline.release.gate import Gate, Verdict
+from tasker_release_pipeline.release.outcome import Outcome, OutcomeKind
+from tasker_release_pipeline.release.plan import Plan
+from tasker_release_pipeline.release.settings import OnDuplicate, Registries
+from tasker_release_pipeline.steps.inputs import check_inputs
+from tasker_release_pipeline.steps.publish import publish_package
+from tasker_release_pipeline.steps.published_install import install_from_target
+from tasker_release_pipeline.steps.record import tag_component
+from tasker_release_pipeline.steps.run import ReleaseRun
+from tasker_release_pipeline.steps.run_lock import sole_run
+from tasker_release_pipeline.steps.status import Presence, look_up, releases
+from tasker_release_pipeline.steps.summary import write_summary
+from tasker_release_pipeline.store import ReleaseStore
+
+
+def release_of(
+    registry: RegistryName, version: Version, registries: Registries, environment: Mapping[str, str]
+) -> str | None:
+    """The release in the store that publishes `version` to `registry`; None without one.
+
+    Of several `v<version>`, else the one that has the gate's go. Raises InputError where that is not one.
+    """
+    found = [key for key in releases(environment) if _publishes(key, registry, version, registries, environment)]
+    if len(found) > 1:
+        found = (
+            [key for key in found if key == f"v{version}"]
+            or [key for key in found if _has_a_go(ReleaseStore.of(key, environment))]
+            or found
+        )
+    if len(found) > 1:
+        raise InputError(f"{version}: {', '.join(found)} publish it to {registry}; say which with --release")
+    return found[0] if found else None
+
+
+def planned_version(plan: Plan, registry: RegistryName) -> Version | None:
+    """The version that a plan has for the packages of a registry; None without any."""
+    components = {package.component for package in plan.packages if package.registry is registry}
+    versions = [plan.versions[component] for component in sorted(components)]
+    return versions[0] if versions else None
+
+
+def publish_registry(run: ReleaseRun, registry: RegistryName) -> list[Outcome]:
+    """Publish the release's packages of a registry in their order, and see them install from there.
+
+    Stops at the first failure, and says what is out. Raises ReleaseError.
+    """
+    failures: dict[str, str] = {}
+    run.store.check_writable()
+    with sole_run(run), _summarised(run, failures):
+        try:
+            check_inputs(run, plans=False, builds=(), publishes={registry}, gates=False)
+            plan = run.store.demand("plan.json", Plan, "run the release up to its gate first")
+            _check_crates(run, plan, registry)
+        except ReleaseError as error:
+            failures["input"] = str(error)
+            raise
+        outcomes: list[Outcome] = []
+        for package in run.manifest.of_registry(registry):
+            try:
+                outcomes += _publish(run, package.key)
+            except ReleaseError as error:
+                failures[package.key.replace("/", "__")] = str(error)
+                raise ReleaseError(f"{error}. {_so_far(run, plan, registry)}") from error
+        if any(outcome.kind is not OutcomeKind.UNCHANGED for outcome in outcomes):
+            _tag(run, registry)
+            check = install_from_target(run, registry)
+            run.log(f"{check.name}: {check.message}")
+            if check.stops:
+                failures[check.asset.replace("/", "__")] = check.message
+                raise ReleaseError(f"{check.asset}: {check.name}: {check.message}. {_so_far(run, plan, registry)}")
+        return outcomes
+
+
+def _publish(run: ReleaseRun, key: str) -> Iterator[Outcome]:
+    """Attempt after attempt, as long as the failure may pass within the registry's limits."""
+    for attempt in count(run.attempt):
+        try:
+            outcome = publish_package(replace(run, attempt=attempt), key)
+        except TryAgainError as later:
+            run.log(f"{key}: {later}")
+            time.sleep(later.seconds)
+            continue
+        if outcome is not None:
+            run.store.write_outcome(outcome)
+            _check_duplicate(run, outcome)
+            yield outcome
+        return
+
+
+def _tag(run: ReleaseRun, registry: RegistryName) -> None:
+    """Tag the components whose last package this was. For want of a tag nothing fails that is published."""
+    for component in run.manifest.components:
+        if run.manifest.of_component(component)[-1].registry is registry:
+            try:
+                tag_component(run, component)
+            except ReleaseError as error:
+                run.log(f"warning: {error}; the packages are published: the job github_release tries the tag again")
+
+
+def _check_duplicate(run: ReleaseRun, outcome: Outcome) -> None:
+    if outcome.kind is not OutcomeKind.ALREADY_PUBLISHED or run.settings.on_duplicate is OnDuplicate.SKIP:
+        return
+    said = f"{outcome.package} {outcome.version}: is published already, with the same content"
+    if run.settings.on_duplicate is OnDuplicate.FAIL:
+        raise InputError(f"{said}; on_duplicate is fail: give --on-duplicate skip or warn to go on")
+    run.log(f"warning: {said}")
+
+
+def _check_crates(run: ReleaseRun, plan: Plan, registry: RegistryName) -> None:
+    """Bindings are compiled against the published crates: those of this release have to be out. Raises InputError."""
+    if registry is RegistryName.CRATES_IO or not plan.of_registry(RegistryName.CRATES_IO) or run.settings.dry_run:
+        return
+    status = look_up(run, [RegistryName.CRATES_IO])
+    if wrong := [
+        f"{p.name} {p.version} is {p.presence}" for p in status.packages if p.presence is not Presence.PUBLISHED
+    ]:
+        raise InputError(f"{registry} follows the crates, of which {', '.join(wrong)}: publish-crates first")
+
+
+def _publishes(
+    key: str, registry: RegistryName, version: Version, registries: Registries, environment: Mapping[str, str]
+) -> bool:
+    plan = ReleaseStore.of(key, environment).read("plan.json", Plan)
+    return (
+        plan is not None
+        and plan.settings.registries is registries
+        and bool(plan.of_registry(registry))
+        and planned_version(plan, registry) == version
+    )
+
+
+def _has_a_go(store: ReleaseStore) -> bool:
+    gate = store.read("gate.json", Gate)
+    return gate is not None and gate.verdict is Verdict.GO
+
+
+def _so_far(run: ReleaseRun, plan: Plan, registry: RegistryName) -> str:
+    outcomes = [outcome for p in plan.of_registry(registry) if (outcome := run.store.outcome(p.key)) is not None]
+    out = [f"{outcome.package} {outcome.version}" for outcome in outcomes if outcome.kind.good]
+    return f"Out so far: {', '.join(out) or 'nothing'}"
+
+
+@contextmanager
+def _summarised(run: ReleaseRun, failures: Mapping[str, str]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        write_summary(run, failures)
