@@ -11,6 +11,8 @@ from tests.pipeline.conftest import git
 
 from .conftest import World, entry_point
 
+# Each of these starts a web server or two, which adds up: `make test` runs them, `make unit` does not.
+asks_registries = pytest.mark.toolchain
 DETECTED = [
     "CHANGES_BASE_REF",
     "FFI_CORE_CHANGED",
@@ -132,6 +134,7 @@ def test_another_manifest_is_another_workspace(out: World) -> None:
 # --- versions ---------------------------------------------------------------------------------------------------------
 
 
+@asks_registries
 def test_a_change_of_the_ffi_core_is_a_next_version_of_everything(world: World) -> None:
     world.publish("0.1.0")
     ended = world.release("calculate-versions")
@@ -141,6 +144,7 @@ def test_a_change_of_the_ffi_core_is_a_next_version_of_everything(world: World) 
     assert {value for key, value in ended.values.items() if key.startswith("NEXT_")} == {"0.1.1"}
 
 
+@asks_registries
 def test_what_did_not_change_is_unchanged(out: World) -> None:
     assert {v for key, v in out.release("calculate-versions").values.items() if key.startswith("NEXT_")} == {
         "unchanged"
@@ -151,12 +155,14 @@ def test_what_did_not_change_is_unchanged(out: World) -> None:
     assert values["NEXT_CORE_VERSION"] == values["NEXT_PYTHON_VERSION"] == "unchanged"
 
 
+@asks_registries
 def test_no_number_is_given_twice(out: World) -> None:
     out.publish("0.1.1", "tasker-rb", text="from another branch")
     out.commit("workers/ruby/README.md", "\nMore.\n")
     assert out.release("calculate-versions").values["NEXT_RUBY_VERSION"] == "0.1.2"
 
 
+@asks_registries
 def test_a_registry_that_cannot_be_asked_is_an_error_that_names_it(out: World) -> None:
     ordered = out.release("faults", "--root", str(out.registries), "rubygems:read:503:always")
     assert ordered.status == 0
@@ -166,6 +172,7 @@ def test_a_registry_that_cannot_be_asked_is_an_error_that_names_it(out: World) -
     assert "503" in ended.errors
 
 
+@asks_registries
 def test_registries_that_were_never_used_hold_nothing(world: World) -> None:
     values = world.release("calculate-versions", TASKER_RELEASE_REHEARSAL_REGISTRIES="").values
     assert values["CHANGES_BASE_REF"] == ""
@@ -173,6 +180,7 @@ def test_registries_that_were_never_used_hold_nothing(world: World) -> None:
     assert not world.registries.exists()
 
 
+@asks_registries
 def test_programs_get_json(out: World) -> None:
     head = out.commit("workers/ruby/README.md", "\nMore.\n")
     detected = json.loads(out.release("detect-changes", "--json").output)
@@ -206,7 +214,10 @@ def shell(world: World, script: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize(("command", "keys"), [("detect-changes", DETECTED), ("calculate-versions", CALCULATED)])
+@pytest.mark.parametrize(
+    ("command", "keys"),
+    [("detect-changes", DETECTED), pytest.param("calculate-versions", CALCULATED, marks=asks_registries)],
+)
 def test_a_shell_evals_the_lines_and_githubs_output_takes_them(world: World, command: str, keys: list[str]) -> None:
     world.publish("0.1.0")
     expected = world.release(command).values

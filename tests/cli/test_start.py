@@ -54,6 +54,7 @@ def test_every_command_explains_itself_with_an_example(world: World, command: li
             assert f"TASKER_RELEASE_{variable}" in ended.output
 
 
+@pytest.mark.toolchain
 @pytest.mark.parametrize("command", AT_WORK, ids=" ".join)
 def test_what_runs_no_graph_never_imports_dagster(world: World, command: list[str]) -> None:
     done = subprocess.run(

@@ -8,6 +8,8 @@ import pytest
 
 from .conftest import World, entry_point
 
+# Many starts of the command, which add up: `make test` runs them, `make unit` does not.
+pytestmark = pytest.mark.toolchain
 CARRIERS = {
     "Cargo.lock",
     "Cargo.toml",
