@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tasker_release_pipeline.release.catalogue import BUILD_ASSETS, RELEASE_MANIFEST, STAGED_INSTALL
-from tests.pipeline.conftest import FIRST, ROOT, Pipeline, example, git, once
+from tests.pipeline.conftest import CRATES, FIRST, ROOT, Pipeline, example, git, once
 
 pytestmark = pytest.mark.toolchain
 
@@ -261,6 +261,23 @@ def test_the_example_passes_every_check_of_what_was_built(first_release: Pipelin
     for check in first_release.read(FIRST, "gate.json")["checks"]:
         for finding in check["findings"]:
             assert finding["severity"] == "warning"
+
+
+@pytest.mark.slow
+def test_a_gem_that_does_not_build_leaves_the_others_staged_and_the_gate_a_whole_list(fresh: Pipeline) -> None:
+    write(fresh.source, "workers/ruby/Rakefile", 'task(:compile) { abort "no compiler" }\n')
+    edit(fresh.source, "workers/python/pyproject.toml", "[tool.maturin]\n", '[tool.maturin]\ncompatibility = "linux"\n')
+    git(fresh.source, "commit", "--quiet", "--all", "--message", "Break the gem, and the wheel's tag")
+    ended = fresh.execute("release", BROKEN)
+    assert ended.status == 1
+    assert fresh.published() == {}
+    installed = fresh.read(BROKEN, "checks/staged_install.installs_and_loads.json")
+    assert set(installed["evidence"]) == {*CRATES, "npm/tasker"}
+    assert "no compiler" in errors(fresh, "gem_archive: builds_from_source")[0]
+    assert "PyPI refuses its platform linux_x86_64" in errors(fresh, "wheels: platforms_are_complete")[0]
+    assert errors(fresh, "release_manifest: complete_and_as_planned") == [
+        "rubygems/tasker-rb: nothing was built for 0.1.1; run its build again"
+    ]
 
 
 def findings(pipeline: Pipeline, release: str) -> set[str]:

@@ -18,6 +18,7 @@ from tasker_release_pipeline.release.errors import InputError, ToolError
 from tasker_release_pipeline.release.manifest import Package
 from tasker_release_pipeline.toolchains.clean_install import install
 from tasker_release_pipeline.toolchains.runner import run
+from tasker_release_pipeline.toolchains.runtimes import find
 
 from .conftest import EPOCH, Example, clone_example, silent
 
@@ -116,6 +117,37 @@ def test_what_a_user_has_set_for_the_tools_does_not_count(
         # Below the home, whose .cargo is then one of a folder above.
         reported = staged.install([manifest.package(key)], home / "scratch" / manifest.package(key).registry)
         assert reported == {key: "0.1.0"}
+
+
+@pytest.mark.parametrize("name", ["Cargo.toml", "package.json", "Gemfile", "node_modules", ".git"])
+def test_a_place_inside_a_project_is_refused(example: Example, tmp_path: Path, name: str) -> None:
+    (tmp_path / "project" / name).mkdir(parents=True)
+    scratch = tmp_path / "project" / "tmp" / "scratch"
+    with pytest.raises(InputError, match=rf"project/{name} lies above it, .*TMPDIR"):
+        Staged(example, LoopbackRegistries(LIVE, "", tmp_path)).install(
+            [example.manifest.package("npm/tasker")], scratch
+        )
+    assert not scratch.exists()
+
+
+def test_a_wheel_installs_with_the_python_that_is_asked_for(staged: Staged, tmp_path: Path) -> None:
+    other = next((found for line in ("3.12", "3.13", "3.14") if (found := find("python", line))), None)
+    if other is None:
+        pytest.skip("there is no second Python")
+    manifest = staged.example.manifest
+    said = '"0." + ".".join(map(str, __import__("sys").version_info[:2])) if __import__("tasker_core") else ""'
+    package = manifest.package("pypi/tasker-py").model_copy(update={"load": said})
+    reported = install(
+        RegistryName.PYPI,
+        [(package, "0.1.0")],
+        endpoints=staged.registries.endpoints,
+        scratch=tmp_path / "scratch",
+        seconds=SECONDS,
+        log=silent,
+        logfile=tmp_path / "install.log",
+        runtime=other,
+    )
+    assert reported == {"pypi/tasker-py": f"0.{'.'.join(other.version.split('.')[:2])}"}
 
 
 def test_a_gem_that_compiles_inside_the_workspace_only_does_not_install(staged: Staged, tmp_path: Path) -> None:
