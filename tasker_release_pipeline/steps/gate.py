@@ -35,7 +35,7 @@ def give_verdict(run: ReleaseRun, plan: Plan, manifest: ReleaseManifest) -> tupl
         findings += _no_token(run, plan, registries)
         findings += rate_forecast(run, plan, registries)
         with ThreadPoolExecutor(max_workers=8) as pool:
-            wanted = [package for package in plan.packages if package.publish]
+            wanted = [package for package in plan.packages if manifest.of_package(package.key)]
 
             def look(package: PackagePlan) -> list[Finding]:
                 return list(_already_there(run, package, manifest, registries, said=package.key in plan.unreachable))
