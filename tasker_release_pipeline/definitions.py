@@ -6,6 +6,7 @@ import dagster as dg
 
 from tasker_release_pipeline.orchestration.assets import build_asset, gate_assets, release_plan, source_tree
 from tasker_release_pipeline.orchestration.console import console
+from tasker_release_pipeline.orchestration.credentials import credential_assets
 from tasker_release_pipeline.orchestration.executor import release_executor
 from tasker_release_pipeline.orchestration.io_manager import StoreIOManager
 from tasker_release_pipeline.orchestration.jobs import release_jobs
@@ -33,6 +34,7 @@ defs = dg.Definitions(
         release_plan,
         source_tree,
         *(build_asset(registry) for registry in _registries),
+        credential_assets(_registries),
         *gate_assets(_registries),
         *publish_assets(_manifest),
         *record_assets(_manifest),

@@ -10,7 +10,7 @@ from tasker_release_pipeline.orchestration.failures import failures_in_words
 from tasker_release_pipeline.orchestration.partitions import RELEASES
 from tasker_release_pipeline.orchestration.resources import SettingsResource
 from tasker_release_pipeline.release.artifact import BuildResult, ReleaseManifest
-from tasker_release_pipeline.release.catalogue import BUILD_ASSETS, GO, checks_of
+from tasker_release_pipeline.release.catalogue import BUILD_ASSETS, CREDENTIALS, GO, RECORDING, checks_of
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.plan import Plan
 from tasker_release_pipeline.steps.build_checks import check_build
@@ -41,14 +41,18 @@ _GATE = "Go or no-go for exactly these files, in this mode. No upload starts wit
 GATE_STEP = "give_verdict"
 
 
-def _specs(asset: str) -> list[dg.AssetCheckSpec]:
-    return [dg.AssetCheckSpec(check.name, asset=asset, description=check.proves) for check in checks_of(asset)]
+def check_specs(asset: str) -> list[dg.AssetCheckSpec]:
+    """An asset's checks, as the catalogue has them."""
+    key = dg.AssetKey(asset.split("/"))
+    return [dg.AssetCheckSpec(check.name, asset=key, description=check.proves) for check in checks_of(asset)]
 
 
 AssetResult = Iterator[dg.MaterializeResult[Any]]
 
 
-@dg.asset(partitions_def=RELEASES, group_name="plan", owners=OWNERS, kinds={"git"}, check_specs=_specs("release_plan"))
+@dg.asset(
+    partitions_def=RELEASES, group_name="plan", owners=OWNERS, kinds={"git"}, check_specs=check_specs("release_plan")
+)
 def release_plan(context: dg.AssetExecutionContext, settings: SettingsResource) -> AssetResult:
     """What this release publishes, at which versions, and why: the source compared with what the registries hold."""
     with failures_in_words():
@@ -65,7 +69,9 @@ def release_plan(context: dg.AssetExecutionContext, settings: SettingsResource) 
     )
 
 
-@dg.asset(partitions_def=RELEASES, group_name="plan", owners=OWNERS, kinds={"git"}, check_specs=_specs("source_tree"))
+@dg.asset(
+    partitions_def=RELEASES, group_name="plan", owners=OWNERS, kinds={"git"}, check_specs=check_specs("source_tree")
+)
 def source_tree(context: dg.AssetExecutionContext, settings: SettingsResource, release_plan: Plan) -> AssetResult:
     """The released commit with the plan's versions written into every place that carries one."""
     with failures_in_words():
@@ -86,7 +92,7 @@ def build_asset(registry: RegistryName) -> dg.AssetsDefinition:
     @dg.asset(
         name=BUILD_ASSETS[registry],
         description=_BUILDS[registry],
-        check_specs=_specs(BUILD_ASSETS[registry]),
+        check_specs=check_specs(BUILD_ASSETS[registry]),
         partitions_def=RELEASES,
         group_name="build",
         owners=OWNERS,
@@ -119,7 +125,7 @@ def gate_assets(registries: tuple[RegistryName, ...]) -> list[dg.AssetsDefinitio
         group_name="gate",
         owners=OWNERS,
         ins=builds,
-        check_specs=_specs("staged_install"),
+        check_specs=check_specs("staged_install"),
     )
     def staged_install(
         context: dg.AssetExecutionContext,
@@ -145,7 +151,7 @@ def gate_assets(registries: tuple[RegistryName, ...]) -> list[dg.AssetsDefinitio
         owners=OWNERS,
         ins=builds,
         deps=[staged_install],
-        check_specs=_specs("release_manifest"),
+        check_specs=check_specs("release_manifest"),
     )
     def release_manifest(
         context: dg.AssetExecutionContext,
@@ -167,6 +173,7 @@ def gate_assets(registries: tuple[RegistryName, ...]) -> list[dg.AssetsDefinitio
     # An asset made of a named op: the job `gate` could not bear its name beside an op called `gate`.
     @dg.multi_asset(
         name=GATE_STEP,
+        deps=[dg.AssetKey(asset.split("/")) for asset in (*(CREDENTIALS[r] for r in registries), RECORDING)],
         outs={"gate": dg.AssetOut(group_name="gate", owners=OWNERS, description=_GATE)},
         partitions_def=RELEASES,
         # The one check that blocks: the others must not hide each other, and the gate demands them all.

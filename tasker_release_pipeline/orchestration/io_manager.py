@@ -6,7 +6,7 @@ import dagster as dg
 
 from tasker_release_pipeline.orchestration.failures import failures_in_words
 from tasker_release_pipeline.orchestration.partitions import PARTITION_TAG, RELEASES
-from tasker_release_pipeline.release.catalogue import BUILD_ASSETS
+from tasker_release_pipeline.release.catalogue import BUILD_ASSETS, CREDENTIALS, RECORDING
 from tasker_release_pipeline.release.outcome import Outcome
 from tasker_release_pipeline.steps.builds import stored_build
 from tasker_release_pipeline.store import ReleaseStore
@@ -17,6 +17,7 @@ _FILES = {
     "staged_install": "staged_install.json",
     "release_manifest": "manifest.json",
     "gate": "gate.json",
+    **{asset: f"{asset}.json" for asset in (*CREDENTIALS.values(), RECORDING)},
     **{asset: f"builds/{asset}.json" for asset in BUILD_ASSETS.values()},
 }
 _BUILDS = {asset: registry for registry, asset in BUILD_ASSETS.items()}

@@ -9,7 +9,7 @@ from tasker_release_pipeline.orchestration.partitions import RELEASES
 from tasker_release_pipeline.orchestration.publishing import asset_key
 from tasker_release_pipeline.orchestration.recording import NOT_FATAL, tag_key
 from tasker_release_pipeline.orchestration.resources import SettingsResource
-from tasker_release_pipeline.release.catalogue import BUILD_ASSETS
+from tasker_release_pipeline.release.catalogue import BUILD_ASSETS, CREDENTIALS, PROBE_JOBS, RECORDING
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.manifest import Manifest
 from tasker_release_pipeline.release.record import GITHUB_RELEASE
@@ -50,11 +50,17 @@ def release_jobs(manifest: Manifest) -> list[Any]:
     record = [*(key for keys in tags.values() for key in keys), dg.AssetKey(GITHUB_RELEASE)]
     builds = {registry: dg.AssetKey(BUILD_ASSETS[registry]) for registry in registries}
     verdict = [dg.AssetKey(name) for name in ("staged_install", "release_manifest", "gate")]
+    credentials = {registry: dg.AssetKey(CREDENTIALS[registry].split("/")) for registry in registries}
+    recording = dg.AssetKey(RECORDING.split("/"))
     plan, source = dg.AssetKey("release_plan"), dg.AssetKey("source_tree")
     slices: dict[str, tuple[str, list[dg.AssetKey]]] = {
         "release": (
             "Everything: plans, builds, proves, and unless it is a dry run publishes and records a release.",
-            [plan, source, *builds.values(), *verdict, *(key for keys in publish.values() for key in keys), *record],
+            [
+                *(plan, source, *builds.values(), *credentials.values(), recording, *verdict),
+                *(key for keys in publish.values() for key in keys),
+                *record,
+            ],
         ),
         "detect_and_calculate": ("Plans a release: what changed, and which versions follow.", [plan]),
         "pre_flight_check": (
@@ -66,7 +72,16 @@ def release_jobs(manifest: Manifest) -> list[Any]:
             for registry, job in _BUILD_JOBS.items()
             if registry in builds
         },
-        "gate": ("Installs everything from staging, lists the files, and gives the verdict.", verdict),
+        **{
+            PROBE_JOBS[registry]: ("Tries whether this registry would let the job in.", [key])
+            for registry, key in credentials.items()
+            if registry in PROBE_JOBS
+        },
+        "gate": (
+            "Tries the credentials that no job of its own tries, installs everything from staging, lists the files, "
+            "and gives the verdict.",
+            [*(key for registry, key in credentials.items() if registry not in PROBE_JOBS), recording, *verdict],
+        ),
         **{
             job: (
                 "Uploads the stored files of a release that has the gate's go, and tags what it published.",

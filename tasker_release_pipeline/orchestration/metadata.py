@@ -11,6 +11,7 @@ from tasker_release_pipeline.release.checks import CheckResult
 from tasker_release_pipeline.release.gate import Gate
 from tasker_release_pipeline.release.outcome import Outcome
 from tasker_release_pipeline.release.plan import Plan, Severity
+from tasker_release_pipeline.release.probes import Probed
 from tasker_release_pipeline.release.record import Record
 from tasker_release_pipeline.release.settings import Mode
 from tasker_release_pipeline.release.summary import findings_list, manifest_table, plan_table, table
@@ -56,6 +57,16 @@ def of_manifest(manifest: ReleaseManifest) -> dict[str, Any]:
         "manifest": dg.MetadataValue.md(manifest_table(manifest)),
         "digest": manifest.digest,
         "commit": manifest.commit,
+    }
+
+
+def of_probe(probed: Probed) -> dict[str, Any]:
+    """Whether a release would be let in."""
+    return {
+        "access": probed.access.value,
+        "mode": probed.mode.value,
+        "packages": "\n".join(probed.packages) or "none",
+        "told": "\n".join(probed.told),
     }
 
 

@@ -15,6 +15,10 @@ BUILD_ASSETS = {
 
 RELEASE_PLAN = "release_plan"
 SOURCE_TREE = "source_tree"
+CREDENTIALS = {registry: f"credentials/{registry}" for registry in RegistryName}
+"""The asset that holds whether each registry would let us in."""
+
+RECORDING = "credentials/github"
 STAGED_INSTALL = "staged_install"
 RELEASE_MANIFEST = "release_manifest"
 
@@ -42,6 +46,21 @@ _SOURCE = tuple(
         "tag_on_this_commit": "The release's tag stands on the commit that is built.",
         "links_lead_inside": "No link in a package dangles or leads outside.",
     }.items()
+)
+_AUTHORITY = Check(
+    SOURCE_TREE,
+    "commit_is_vouched_for",
+    "The commit is in the history of the protected main branch, whose CI was green on it.",
+    by_mode=True,
+)
+_CREDENTIALS = {
+    registry: Check(
+        asset, "credentials_accepted", "The registry lets in who is to publish: by use where it tells.", by_mode=True
+    )
+    for registry, asset in CREDENTIALS.items()
+}
+_RECORDING = Check(
+    RECORDING, "release_can_be_recorded", "Tags can be pushed and the GitHub Release be made.", by_mode=True
 )
 _OF_EACH_BUILD = (
     ("builds_from_source", "The manifest's commands build every package of the plan."),
@@ -88,10 +107,22 @@ GO = Check("gate", "go", "Nothing speaks against uploading these files.")
 
 def catalogue(registries: Iterable[RegistryName] = RegistryName) -> tuple[Check, ...]:
     """The checks of a graph with these registries, in the order in which they can run; `GO` is not among them."""
+    registries = tuple(registries)
     builds = [check for registry in registries for check in _BUILDS[BUILD_ASSETS[registry]]]
-    return (*_PLAN, *_SOURCE, *builds, *_TOGETHER)
+    credentials = [_CREDENTIALS[registry] for registry in registries]
+    return (*_PLAN, *_SOURCE, _AUTHORITY, *credentials, _RECORDING, *builds, *_TOGETHER)
 
 
 def checks_of(asset: str) -> tuple[Check, ...]:
     """The checks of one asset."""
     return tuple(check for check in catalogue() if check.asset == asset)
+
+
+PROBE_JOBS = {RegistryName.PYPI: "probe_pypi", RegistryName.NPM: "probe_npm"}
+"""The jobs that do nothing but try an identity, which belongs to a job with this registry's own environment."""
+
+
+def job_with(asset: str) -> str:
+    """The job that a person runs for an asset's checks, in words."""
+    named = {CREDENTIALS[registry]: job for registry, job in PROBE_JOBS.items()}
+    return f"the job `{named[asset]}`" if asset in named else f"the job that has {asset}"

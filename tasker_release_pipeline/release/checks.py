@@ -1,20 +1,31 @@
 """Checks: what each one proves of which asset, and what it found. `catalogue.py` lists them all."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict
 
 from tasker_release_pipeline.release.plan import Finding, Severity
+from tasker_release_pipeline.release.settings import Mode
 
 
 @dataclass(frozen=True)
 class Check:
-    """A check of one asset. `proves`: what a pass says, as a sentence."""
+    """A check of one asset. `proves`: what a pass says, as a sentence.
+
+    `by_mode`: it judges a dry run, a rehearsal and a live release each in its own way, so that its result counts in the
+    mode alone that it was got in.
+    """
 
     asset: str
     name: str
     proves: str
+    by_mode: bool = False
+
+    def subject(self, asset: str, mode: Mode) -> str:
+        """Digest of what it looks at. `asset`: that of its asset."""
+        return hashlib.sha256(f"{asset}\n{mode}".encode()).hexdigest() if self.by_mode else asset
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict
 
 from tasker_release_pipeline.release.artifact import ReleaseManifest
+from tasker_release_pipeline.release.catalogue import job_with
 from tasker_release_pipeline.release.checks import CheckResult
 from tasker_release_pipeline.release.errors import GateError
 from tasker_release_pipeline.release.plan import Finding, Severity
@@ -62,10 +63,10 @@ def judge(
     for (asset, name), subject in expected.items():
         result = checks.get((asset, name))
         if result is None:
-            message = f"{asset}: {name}: has not run; run the job that has {asset}"
+            message = f"{asset}: {name}: has not run; run {job_with(asset)}"
             against.append(Finding(severity=Severity.ERROR, message=message))
         elif result.subject != subject:
-            message = f"{asset}: {name}: looked at an older state; run the job that has {asset} again"
+            message = f"{asset}: {name}: looked at an older state; run {job_with(asset)} again"
             against.append(Finding(severity=Severity.ERROR, message=message))
         else:
             against += result.named

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from tasker_release_pipeline.release.catalogue import checks_of
-from tasker_release_pipeline.release.checks import CheckResult, Report
+from tasker_release_pipeline.release.checks import Check, CheckResult, Report
 from tasker_release_pipeline.release.errors import ReleaseError
 from tasker_release_pipeline.steps.run import ReleaseRun
 from tasker_release_pipeline.toolchains.runner import end_all
@@ -18,21 +18,23 @@ def run_checks(
 
     One that raises a ReleaseError could not tell, which is an error of the release, too.
     """
-    names = [check.name for check in checks_of(asset)]
-    if set(names) != set(checks):
-        raise LookupError(f"{asset}: the catalogue has the checks {sorted(names)}, the step runs {sorted(checks)}")
+    known = checks_of(asset)
+    if {check.name for check in known} != set(checks):
+        names = sorted(check.name for check in known)
+        raise LookupError(f"{asset}: the catalogue has the checks {names}, the step runs {sorted(checks)}")
 
-    def timed(name: str) -> CheckResult:
+    def timed(check: Check) -> CheckResult:
         started = time.monotonic()
         try:
-            report = checks[name]()
+            report = checks[check.name]()
         except ReleaseError as error:
             report = Report.of(errors=[f"could not be checked: {error}"])
-        return result(asset, name, subject, report, seconds=time.monotonic() - started)
+        seconds = time.monotonic() - started
+        return result(asset, check.name, check.subject(subject, run.mode), report, seconds=seconds)
 
     with ThreadPoolExecutor(max_workers=4) as pool:
         try:
-            results = list(pool.map(timed, names))
+            results = list(pool.map(timed, known))
         except BaseException:  # an interrupt: leaving the pool would wait for its tools
             end_all()
             raise

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from tasker_release_pipeline.registries.compare import Verdict as Found
-from tasker_release_pipeline.registries.credentials import VARIABLES
 from tasker_release_pipeline.release.artifact import ReleaseManifest, digest_of, subject_of
 from tasker_release_pipeline.release.catalogue import (
     BUILD_ASSETS,
+    CREDENTIALS,
     GO,
+    RECORDING,
     RELEASE_MANIFEST,
     RELEASE_PLAN,
     SOURCE_TREE,
@@ -20,7 +21,7 @@ from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import ConflictError, GateError, ReleaseError
 from tasker_release_pipeline.release.gate import Gate, judge
 from tasker_release_pipeline.release.plan import Finding, PackagePlan, Plan, Severity
-from tasker_release_pipeline.release.settings import Mode, OnDuplicate
+from tasker_release_pipeline.release.settings import OnDuplicate
 from tasker_release_pipeline.steps.checking import result
 from tasker_release_pipeline.steps.rate_forecast import rate_forecast
 from tasker_release_pipeline.steps.registry_sets import RegistrySet, target
@@ -32,7 +33,6 @@ def give_verdict(run: ReleaseRun, plan: Plan, manifest: ReleaseManifest) -> tupl
     """Judge the release; the check passes with a go."""
     findings = list(plan.findings)
     with target(run) as registries:
-        findings += _no_token(run, plan, registries)
         findings += rate_forecast(run, plan, registries)
         with ThreadPoolExecutor(max_workers=8) as pool:
             wanted = [package for package in plan.packages if manifest.of_package(package.key)]
@@ -73,7 +73,7 @@ def _expected(run: ReleaseRun, plan: Plan, manifest: ReleaseManifest) -> dict[tu
     """The checks that have to be there, and the digest that each must have looked at."""
     files = digest_of(manifest.artifacts)
     subjects = {
-        RELEASE_PLAN: plan.digest,
+        **dict.fromkeys([RELEASE_PLAN, RECORDING, *CREDENTIALS.values()], plan.digest),
         SOURCE_TREE: manifest.commit,
         **{
             asset: subject_of(manifest.commit, manifest.of_registry(registry))
@@ -83,17 +83,9 @@ def _expected(run: ReleaseRun, plan: Plan, manifest: ReleaseManifest) -> dict[tu
         RELEASE_MANIFEST: files,
     }
     registries = [registry for registry in RegistryName if run.manifest.of_registry(registry)]
-    return {(check.asset, check.name): subjects[check.asset] for check in catalogue(registries)}
-
-
-def _no_token(run: ReleaseRun, plan: Plan, registries: RegistrySet) -> Iterator[Finding]:
-    # Without a token PyPI's and npm's clients try trusted publishing; the other two have none yet.
-    if run.mode is not Mode.LIVE:
-        return
-    for registry in VARIABLES:
-        if plan.of_registry(registry) and registries.credentials.token(registry) is None:
-            message = f"{registry}: no token; set {VARIABLES[registry]} in the environment"
-            yield Finding(severity=Severity.ERROR, message=message)
+    return {
+        (check.asset, check.name): check.subject(subjects[check.asset], run.mode) for check in catalogue(registries)
+    }
 
 
 def _already_there(

@@ -2,7 +2,7 @@
 
 import fnmatch
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,13 +24,18 @@ NOBODYS_OBJECT = "0" * 40
 _SOON = timedelta(days=7)
 
 
-def recording_rights(run: ReleaseRun, plan: Plan, commit: str) -> tuple[Right, ...]:
+def recording_rights(
+    run: ReleaseRun, plan: Plan, commit: str, *, only: Collection[str] | None = None
+) -> tuple[Right, ...]:
     """Whether tags and release can be made (`commit`: the released one), and whether main and its CI vouch for it.
+
+    `only`: the names of those to look at; RECORDING and AUTHORITY are such, which together are all.
 
     Asks GitHub and git; changes nothing. Never raises for what could not be asked: that is `unproven`, with the reason.
     """
     if not plan.publishes:
         return (Right("recording", State.OK, "nothing is published, so nothing is recorded"),)
+    names = [name for name in _CHECKS if only is None or name in only]
     try:
         with github(run, WAIT_SECONDS) as api:
             asked = Question(run, plan, commit, api, api.get(""))
@@ -38,9 +43,9 @@ def recording_rights(run: ReleaseRun, plan: Plan, commit: str) -> tuple[Right, .
                 hint = "" if api.token else "; no token is at hand: set GITHUB_TOKEN"
                 raise UnavailableError(f"{api.repository}: GitHub shows no such repository{hint}")
             with ThreadPoolExecutor(max_workers=8) as pool:
-                return tuple(pool.map(lambda name: _settled(name, _CHECKS[name], asked), _CHECKS))
+                return tuple(pool.map(lambda name: _settled(name, _CHECKS[name], asked), names))
     except ReleaseError as error:
-        return tuple(Right(name, State.UNPROVEN, f"could not be asked: {error}") for name in _CHECKS)
+        return tuple(Right(name, State.UNPROVEN, f"could not be asked: {error}") for name in names)
 
 
 def _settled(name: str, check: Callable[[Question], Finding], asked: Question) -> Right:
@@ -197,3 +202,5 @@ _CHECKS: Mapping[str, Callable[[Question], Finding]] = {
     "ci_is_green": ci_is_green,
     "notes_can_be_made": _notes_can_be_made,
 }
+AUTHORITY = ("commit_is_on_main", "ci_is_green")
+RECORDING = tuple(name for name in _CHECKS if name not in AUTHORITY)

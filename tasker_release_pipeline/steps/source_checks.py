@@ -12,6 +12,7 @@ from tasker_release_pipeline.release.checks import CheckResult
 from tasker_release_pipeline.release.plan import Plan
 from tasker_release_pipeline.release.stamping import Tree
 from tasker_release_pipeline.steps.checking import run_checks
+from tasker_release_pipeline.steps.credential_checks import vouched_for
 from tasker_release_pipeline.steps.run import ReleaseRun
 from tasker_release_pipeline.steps.source import SourceTree, worktree
 from tasker_release_pipeline.toolchains.cargo_metadata import metadata
@@ -37,6 +38,7 @@ def check_source(run: ReleaseRun, plan: Plan, tree: SourceTree) -> list[CheckRes
                     "toolchains_are_known": lambda: toolchains_are_known(manifest, sorted(built_for), source),
                     "tag_on_this_commit": lambda: tag_on_this_commit(plan, tree.commit, run.checkout.tags(), run.mode),
                     "links_lead_inside": lambda: links_lead_inside(manifest, source, logfile=logfile),
+                    "commit_is_vouched_for": lambda: vouched_for(run, plan),
                 },
             )
     finally:

@@ -4,7 +4,14 @@ from collections.abc import Mapping
 
 from tasker_release_pipeline.github import actions
 from tasker_release_pipeline.release.artifact import BuildResult, ReleaseManifest
-from tasker_release_pipeline.release.catalogue import BUILD_ASSETS, RELEASE_PLAN, SOURCE_TREE, catalogue
+from tasker_release_pipeline.release.catalogue import (
+    BUILD_ASSETS,
+    CREDENTIALS,
+    RECORDING,
+    RELEASE_PLAN,
+    SOURCE_TREE,
+    catalogue,
+)
 from tasker_release_pipeline.release.checks import CheckResult
 from tasker_release_pipeline.release.errors import InputError
 from tasker_release_pipeline.release.gate import Gate
@@ -50,7 +57,7 @@ def write_summary(run: ReleaseRun, failures: Mapping[str, str]) -> str:
 
 def _checked(run: ReleaseRun, plan: Plan) -> list[CheckResult]:
     """What was checked of this very plan, its source and its builds."""
-    subjects = {RELEASE_PLAN: plan.digest}
+    subjects = dict.fromkeys([RELEASE_PLAN, *CREDENTIALS.values(), RECORDING], plan.digest)
     if (source := run.store.read("source.json", SourceTree)) is not None:
         subjects[SOURCE_TREE] = source.commit
         for asset in BUILD_ASSETS.values():
@@ -61,7 +68,8 @@ def _checked(run: ReleaseRun, plan: Plan) -> list[CheckResult]:
     return [
         r
         for check in catalogue()
-        if (r := results.get((check.asset, check.name))) and subjects.get(r.asset) == r.subject
+        if (r := results.get((check.asset, check.name)))
+        and r.subject == check.subject(subjects.get(check.asset, ""), run.mode)
     ]
 
 
