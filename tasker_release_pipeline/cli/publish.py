@@ -133,7 +133,16 @@ def _release_of(place: Place, registry: RegistryName, version: Version) -> str:
     )
 
 
-_PROVING = ("detect_and_calculate", "pre_flight_check", "build_ruby", "build_python", "build_typescript", "gate")
+_PROVING = (
+    "detect_and_calculate",
+    "pre_flight_check",
+    "build_ruby",
+    "build_python",
+    "build_typescript",
+    "probe_pypi",
+    "probe_npm",
+    "gate",
+)
 
 
 def _check_version(run: "ReleaseRun", registry: RegistryName, version: Version) -> None:

@@ -29,6 +29,8 @@ JOBS = (
     "build_ruby",
     "build_python",
     "build_typescript",
+    "probe_pypi",
+    "probe_npm",
     "gate",
     "publish_crates",
     "publish_ruby",
@@ -90,8 +92,8 @@ def run(
 
     \b
     Jobs: release (everything), or its slices, in this order: detect_and_calculate, pre_flight_check, build_ruby,
-    build_python, build_typescript, gate, publish_crates, publish_ruby, publish_python, publish_typescript,
-    github_release, release_summary.
+    build_python, build_typescript, probe_pypi, probe_npm, gate, publish_crates, publish_ruby, publish_python,
+    publish_typescript, github_release, release_summary.
 
     \b
     Examples:

@@ -16,6 +16,7 @@ COMMANDS = [
     *(
         ["tasker-release", name]
         for name in (
+            "doctor",
             "detect-changes",
             "calculate-versions",
             "update-versions",

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.toolchain
 JOBS = {
     *("release", "detect_and_calculate", "pre_flight_check", "build_ruby", "build_python", "build_typescript", "gate"),
     *("publish_crates", "publish_ruby", "publish_python", "publish_typescript", "github_release"),
-    "release_summary",
+    *("probe_pypi", "probe_npm", "release_summary"),
 }
 
 
@@ -87,17 +87,24 @@ def test_the_web_ui_shows_the_designs_graph(web: str) -> None:
     before = {key: {"/".join(dep["path"]) for dep in node["dependencyKeys"]} for key, node in graph.items()}
     builds = {"crate_archives", "gem_archive", "wheels", "npm_tarball"}
     steps = {"release_plan", "source_tree", "staged_install", "release_manifest", "gate"}
+    credentials = {f"credentials/{name}" for name in ("crates_io", "rubygems", "pypi", "npm", "github")}
     tags = {"tags/core", "tags/ruby", "tags/python", "tags/typescript"}
-    assert set(graph) == steps | builds | NINE | tags | {"github_release"}
+    assert set(graph) == steps | builds | credentials | NINE | tags | {"github_release"}
     assert all(node["description"] and node["owners"] and node["isPartitioned"] for node in nodes)
     assert {key: node["groupName"] for key, node in graph.items()} == {
         **dict.fromkeys({"release_plan", "source_tree"}, "plan"),
         **dict.fromkeys(builds, "build"),
-        **dict.fromkeys({"staged_install", "release_manifest", "gate"}, "gate"),
+        **dict.fromkeys({"staged_install", "release_manifest", "gate"} | credentials, "gate"),
         **dict.fromkeys(NINE, "publish"),
         **dict.fromkeys(tags | {"github_release"}, "record"),
     }
     assert all("rust" in graph[key]["kinds"] for key in CRATES)
+    assert [before[key] for key in credentials] == [{"release_plan"}] * 5
+    assert before["gate"] == {"release_plan", "release_manifest", *credentials}
+    of_jobs = {key: set(graph[key]["jobNames"]) - {"__ASSET_JOB", "release"} for key in credentials}
+    assert of_jobs.pop("credentials/pypi") == {"probe_pypi"}
+    assert of_jobs.pop("credentials/npm") == {"probe_npm"}
+    assert list(of_jobs.values()) == [{"gate"}] * 3
     assert before["crates_io/tasker-pgmq"] == {"gate"}
     assert before["crates_io/tasker-shared"] == {"gate", "crates_io/tasker-pgmq"}
     for key in ("crates_io/tasker-client", "crates_io/tasker-orchestration"):
