@@ -22,8 +22,9 @@ RECORDING = "credentials/github"
 STAGED_INSTALL = "staged_install"
 RELEASE_MANIFEST = "release_manifest"
 
+# By mode: a rehearsal asks other registries, and a dry run forgives what a release must not.
 _PLAN = tuple(
-    Check(RELEASE_PLAN, name, proves)
+    Check(RELEASE_PLAN, name, proves, by_mode=True)
     for name, proves in {
         "registries_answered": "Every registry told what it holds of every package.",
         "names_are_ours": "Every name that is published is free, or its package is ours.",
@@ -35,7 +36,7 @@ _PLAN = tuple(
     }.items()
 )
 _SOURCE = tuple(
-    Check(SOURCE_TREE, name, proves)
+    Check(SOURCE_TREE, name, proves, by_mode=True)
     for name, proves in {
         "formatted": "`cargo fmt --all -- --check` has nothing to change.",
         "versions_as_planned": "Every carrier, pin and own lockfile entry says the plan's version, to every tool.",
