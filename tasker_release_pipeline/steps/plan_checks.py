@@ -10,8 +10,8 @@ from tasker_release_pipeline.checks.answers import Answer, ask
 from tasker_release_pipeline.checks.dist_tags import dist_tags_are_kept
 from tasker_release_pipeline.checks.history import counted_from_an_earlier_release
 from tasker_release_pipeline.checks.names import names_are_known, names_are_ours
-from tasker_release_pipeline.checks.registries import registries_answered
 from tasker_release_pipeline.checks.planned_versions import versions_are_free, versions_are_legal
+from tasker_release_pipeline.checks.registries import registries_answered
 from tasker_release_pipeline.registries.endpoints import is_live
 from tasker_release_pipeline.registries.owners import Owners, owners
 from tasker_release_pipeline.release.bases import own_tags
