@@ -83,8 +83,6 @@ def _command(name: str, registry: RegistryName, what: str, title: str, token: st
     @click.option("--release", metavar="KEY", help="The release, as its tag names it.")
     @common_options
     def publish(place: Place, version: Version, dry_run: bool, on_duplicate: str, release: str | None) -> None:
-        from tasker_release_pipeline.steps.publish_registry import publish_registry  # noqa: PLC0415
-
         key = release or _release_of(place, registry, version)
         run = place.run_on(
             key,
@@ -99,6 +97,8 @@ def _command(name: str, registry: RegistryName, what: str, title: str, token: st
                 click.secho(f"A dry run: {LATCH} is not false, and {key} is meant for live registries.", fg="yellow")
             _show(run, registry)
             return
+        from tasker_release_pipeline.steps.publish_registry import publish_registry  # noqa: PLC0415
+
         for outcome in publish_registry(run, registry):
             click.echo(f"{outcome.package} {outcome.version}: {outcome.kind} {outcome.page}".rstrip())
 
@@ -108,7 +108,7 @@ def _command(name: str, registry: RegistryName, what: str, title: str, token: st
 def _release_of(place: Place, registry: RegistryName, version: Version) -> str:
     """The release in the store that has this version. Raises UsageError, ReleaseError with what to run."""
     from tasker_release_pipeline.release.stamping import tree_versions  # noqa: PLC0415
-    from tasker_release_pipeline.steps.publish_registry import release_of  # noqa: PLC0415
+    from tasker_release_pipeline.steps.known_releases import release_of  # noqa: PLC0415
     from tasker_release_pipeline.store import ReleaseStore  # noqa: PLC0415
 
     settings, checkout, manifest = place.opened()
@@ -147,7 +147,7 @@ _PROVING = (
 
 def _check_version(run: "ReleaseRun", registry: RegistryName, version: Version) -> None:
     from tasker_release_pipeline.release.plan import Plan  # noqa: PLC0415
-    from tasker_release_pipeline.steps.publish_registry import planned_version  # noqa: PLC0415
+    from tasker_release_pipeline.steps.known_releases import planned_version  # noqa: PLC0415
 
     plan = run.store.demand("plan.json", Plan, f"run `tasker-release run {run.release}` first")
     planned = planned_version(plan, registry)

@@ -29,7 +29,7 @@ def status(place: Place, release: str | None, as_json: bool) -> None:
       tasker-release status v0.1.9
       tasker-release status v0.1.9 --json | jq -r '.packages[] | select(.presence != "published") | .package'
     """
-    from tasker_release_pipeline.steps.status import look_up, releases, row  # noqa: PLC0415
+    from tasker_release_pipeline.steps.known_releases import releases, row  # noqa: PLC0415
 
     if release is None:
         rows = [row(key, place.environment) for key in releases(place.environment)]
@@ -50,6 +50,8 @@ def status(place: Place, release: str | None, as_json: bool) -> None:
         else:
             click.echo("No releases in the store.")
         return
+    from tasker_release_pipeline.steps.status import look_up  # noqa: PLC0415
+
     found = look_up(place.run_on(release))
     if as_json:
         click.echo(found.model_dump_json(indent=2))

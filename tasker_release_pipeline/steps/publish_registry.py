@@ -6,49 +6,19 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 
-from semver import Version
-
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import InputError, ReleaseError, TryAgainError
-from tasker_release_pipeline.release.gate import Gate, Verdict
 from tasker_release_pipeline.release.outcome import Outcome, OutcomeKind
 from tasker_release_pipeline.release.plan import Plan
-from tasker_release_pipeline.release.settings import OnDuplicate, Registries
+from tasker_release_pipeline.release.settings import OnDuplicate
 from tasker_release_pipeline.steps.inputs import check_inputs
 from tasker_release_pipeline.steps.publish import publish_package
 from tasker_release_pipeline.steps.published_install import install_from_target
 from tasker_release_pipeline.steps.record import tag_component
 from tasker_release_pipeline.steps.run import ReleaseRun
 from tasker_release_pipeline.steps.run_lock import sole_run
-from tasker_release_pipeline.steps.status import Presence, look_up, releases
+from tasker_release_pipeline.steps.status import Presence, look_up
 from tasker_release_pipeline.steps.summary import write_summary
-from tasker_release_pipeline.store import ReleaseStore
-
-
-def release_of(
-    registry: RegistryName, version: Version, registries: Registries, environment: Mapping[str, str]
-) -> str | None:
-    """The release in the store that publishes `version` to `registry`; None without one.
-
-    Of several `v<version>`, else the one that has the gate's go. Raises InputError where that is not one.
-    """
-    found = [key for key in releases(environment) if _publishes(key, registry, version, registries, environment)]
-    if len(found) > 1:
-        found = (
-            [key for key in found if key == f"v{version}"]
-            or [key for key in found if _has_a_go(ReleaseStore.of(key, environment))]
-            or found
-        )
-    if len(found) > 1:
-        raise InputError(f"{version}: {', '.join(found)} publish it to {registry}; say which with --release")
-    return found[0] if found else None
-
-
-def planned_version(plan: Plan, registry: RegistryName) -> Version | None:
-    """The version that a plan has for the packages of a registry; None without any."""
-    components = {package.component for package in plan.packages if package.registry is registry}
-    versions = [plan.versions[component] for component in sorted(components)]
-    return versions[0] if versions else None
 
 
 def publish_registry(run: ReleaseRun, registry: RegistryName) -> list[Outcome]:
@@ -127,23 +97,6 @@ def _check_crates(run: ReleaseRun, plan: Plan, registry: RegistryName) -> None:
         f"{p.name} {p.version} is {p.presence}" for p in status.packages if p.presence is not Presence.PUBLISHED
     ]:
         raise InputError(f"{registry} follows the crates, of which {', '.join(wrong)}: publish-crates first")
-
-
-def _publishes(
-    key: str, registry: RegistryName, version: Version, registries: Registries, environment: Mapping[str, str]
-) -> bool:
-    plan = ReleaseStore.of(key, environment).read("plan.json", Plan)
-    return (
-        plan is not None
-        and plan.settings.registries is registries
-        and bool(plan.of_registry(registry))
-        and planned_version(plan, registry) == version
-    )
-
-
-def _has_a_go(store: ReleaseStore) -> bool:
-    gate = store.read("gate.json", Gate)
-    return gate is not None and gate.verdict is Verdict.GO
 
 
 def _so_far(run: ReleaseRun, plan: Plan, registry: RegistryName) -> str:

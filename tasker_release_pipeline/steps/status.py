@@ -1,6 +1,6 @@
 """How a release stands: what the store records of it, and what the registries say now."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,15 +14,15 @@ from tasker_release_pipeline.registries.compare import Verdict as Found
 from tasker_release_pipeline.registries.compare import files_of, same_version
 from tasker_release_pipeline.release.artifact import Artifact, ReleaseManifest
 from tasker_release_pipeline.release.endpoints import Endpoints, RegistryName
-from tasker_release_pipeline.release.errors import ConflictError, InputError, RegistryError, UnavailableError
+from tasker_release_pipeline.release.errors import ConflictError, RegistryError, UnavailableError
 from tasker_release_pipeline.release.gate import Gate, Verdict
 from tasker_release_pipeline.release.outcome import OutcomeKind
 from tasker_release_pipeline.release.plan import PackagePlan, Plan
-from tasker_release_pipeline.release.settings import Mode, Registries, Settings
+from tasker_release_pipeline.release.settings import Mode, Registries
+from tasker_release_pipeline.steps.known_releases import releases
 from tasker_release_pipeline.steps.registry_sets import rehearsal_folder, target
 from tasker_release_pipeline.steps.run import ReleaseRun
 from tasker_release_pipeline.steps.uploads import asked
-from tasker_release_pipeline.store import ReleaseStore
 
 
 class Presence(StrEnum):
@@ -81,49 +81,6 @@ class ReleaseStatus(BaseModel):
     verdict: Verdict | None
     mode: Mode | None
     packages: tuple[PackageStatus, ...]
-
-
-class ReleaseRow(BaseModel):
-    """A release in a list. `published` of `packages` that its plan publishes; `at`: of its last outcome."""
-
-    model_config = ConfigDict(frozen=True)
-
-    release: str
-    registries: Registries
-    packages: int
-    published: int
-    verdict: Verdict | None
-    at: datetime | None
-
-
-def releases(environment: Mapping[str, str]) -> list[str]:
-    """The releases that the store knows, by name. Raises InputError where it can't be read."""
-    root = ReleaseStore.of("", environment).root
-    try:
-        return sorted(place.name for place in root.iterdir() if (place / "settings.json").exists())
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise InputError(
-            f"store {root}: cannot be read ({error.strerror or error}); name another with --store"
-        ) from None
-
-
-def row(release: str, environment: Mapping[str, str]) -> ReleaseRow:
-    """What the store alone says of a release. Raises InputError."""
-    store = ReleaseStore.of(release, environment)
-    plan, gate = store.read("plan.json", Plan), store.read("gate.json", Gate)
-    settings = store.read("settings.json", Settings) or Settings()
-    wanted = [package.key for package in plan.packages if package.publish] if plan is not None else []
-    outcomes = [outcome for key in wanted if (outcome := store.outcome(key)) is not None]
-    return ReleaseRow(
-        release=release,
-        registries=settings.registries,
-        packages=len(wanted),
-        published=sum(outcome.kind.good for outcome in outcomes),
-        verdict=gate.verdict if gate is not None else None,
-        at=max((outcome.at for outcome in outcomes), default=None),
-    )
 
 
 def look_up(run: ReleaseRun, registries: Collection[RegistryName] = tuple(RegistryName)) -> ReleaseStatus:
