@@ -1,6 +1,9 @@
 import hashlib
 import json
 import multiprocessing
+import subprocess
+import sys
+import textwrap
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -171,7 +174,9 @@ def test_a_store_that_takes_files_is_left_as_it_was(store: ReleaseStore) -> None
 def test_a_store_that_can_not_be_written_is_named_with_the_way_out(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for root in (tmp_path / "file", f"file://{tmp_path}/file"):
-        with pytest.raises(InputError, match=r"file: cannot be written \(.*\); make room or mend .*TASKER_RELEASE_STORE"):
+        with pytest.raises(
+            InputError, match=r"file: cannot be written \(.*\); make room or mend .*TASKER_RELEASE_STORE"
+        ):
             at(root).check_writable()
 
 
@@ -233,3 +238,41 @@ def test_a_reader_never_sees_a_part_of_a_file(tmp_path: Path, scheme: str, write
     other.join()
     assert reads
     assert at(root).read("manifest.json", ReleaseManifest) is not None
+
+
+def test_a_file_that_does_not_fit_is_one_message_and_leaves_nothing(tmp_path: Path) -> None:
+    script = textwrap.dedent("""
+        import resource, sys
+        from tasker_release_pipeline.store import ReleaseStore
+        store = ReleaseStore.of("v0.1.9", {"TASKER_RELEASE_STORE": sys.argv[1]})
+        store.write_bytes("artifacts/a.gem", b"whole")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+        store.write_bytes("artifacts/a.gem", bytes(5000))
+    """)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False, timeout=60
+    )
+    said = done.stderr.splitlines()[-1]
+    assert f"InputError: {tmp_path}/v0.1.9/artifacts/a.gem: cannot be written (File too large); make room" in said
+    assert said.endswith("or name another store in TASKER_RELEASE_STORE, and run again")
+    assert [path.name for path in (tmp_path / "v0.1.9" / "artifacts").iterdir()] == ["a.gem"]
+    assert (tmp_path / "v0.1.9" / "artifacts" / "a.gem").read_bytes() == b"whole"
+
+
+def test_a_writer_that_is_killed_leaves_no_half_of_a_file(tmp_path: Path) -> None:
+    script = textwrap.dedent("""
+        import sys
+        from tasker_release_pipeline.store import ReleaseStore
+        store = ReleaseStore.of("v0.1.9", {"TASKER_RELEASE_STORE": sys.argv[1]})
+        while True:
+            store.write_bytes("artifacts/a.gem", bytes(20_000_000))
+            print("written", flush=True)
+    """)
+    for _ in range(3):
+        writer = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE)
+        with writer:
+            assert writer.stdout is not None
+            writer.stdout.readline()
+            writer.kill()
+        assert [path.name for path in (tmp_path / "v0.1.9" / "artifacts").iterdir()] == ["a.gem"]
+        assert (tmp_path / "v0.1.9" / "artifacts" / "a.gem").stat().st_size == 20_000_000

@@ -9,7 +9,7 @@ from tasker_release_pipeline.registries.credentials import Credentials
 from tasker_release_pipeline.registries.endpoints import TITLES, is_live
 from tasker_release_pipeline.registries.model import Holdings, RegistryFile, Upload
 from tasker_release_pipeline.release.endpoints import Endpoints, RegistryName
-from tasker_release_pipeline.release.errors import RegistryError
+from tasker_release_pipeline.release.errors import UntoldError
 
 
 class BaseClient(ABC):
@@ -41,11 +41,11 @@ class BaseClient(ABC):
         """The file's bytes, verified against every digest that the registry states."""
         response = http.get(file.url, fresh=False)
         if response is None:
-            raise RegistryError(f"{file.file}: listed by {TITLES[self.registry]}, but not there: {file.url}")
+            raise UntoldError(f"{file.file}: listed by {TITLES[self.registry]}, but not there: {file.url}")
         content = response.content
         for expected, actual in ((file.sha256, sha256(content)), (file.integrity, integrity(content))):
             if expected is not None and expected != actual:
-                raise RegistryError(
+                raise UntoldError(
                     f"{file.file}: {file.url} gives {actual}, but {TITLES[self.registry]} states {expected}"
                 )
         return content

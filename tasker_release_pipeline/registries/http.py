@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from tasker_release_pipeline.registries.endpoints import is_loopback
-from tasker_release_pipeline.release.errors import RegistryError, UnavailableError
+from tasker_release_pipeline.release.errors import UnavailableError, UntoldError
 
 TRIES = 3
 RETRY_SECONDS = 4.0
@@ -27,7 +27,7 @@ def get(url: str, *, accept: str = "*/*", fresh: bool = True) -> httpx.Response 
     """What is at `url`; None for 404 and 410. Tries up to three times within about four seconds.
 
     `fresh`: caches on the way are to ask the registry again.
-    Raises UnavailableError (408, 429, 5xx, no connection, no answer in time), RegistryError (other 4xx).
+    Raises UnavailableError (408, 429, 5xx, no connection, no answer in time), UntoldError (other 4xx).
     """
     headers = {"User-Agent": user_agent(), "Accept": accept}
     if fresh:
@@ -112,7 +112,7 @@ def _once(url: str, headers: dict[str, str]) -> httpx.Response | None:
         hint = "" if wait is None else f", try again in {wait:.0f} s"
         raise UnavailableError(f"{url}: HTTP {response.status_code}{hint}: {words(response)}", retry_after=wait)
     if response.status_code != 200:
-        raise RegistryError(f"{url}: HTTP {response.status_code}: {words(response)}")
+        raise UntoldError(f"{url}: HTTP {response.status_code}: {words(response)}")
     return response
 
 

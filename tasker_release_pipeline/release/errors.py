@@ -5,6 +5,7 @@ ReleaseError                 says what is wrong, where, and the way out, in one 
 ├── ToolError                a tool failed, was too slow, or is missing
 │   └── TransientError       an upload failed for the moment, and did not arrive; running again may help
 ├── RegistryError            a registry refused for good (a 4xx); running again changes nothing
+│   └── UntoldError          it refused to say what it holds, or contradicts itself: unknown, never "no"
 ├── UnavailableError         a registry could not be asked, or answered 408, 429 or 5xx; running again may help
 ├── ConflictError            other content is published under the same version
 ├── TryAgainError            failed for the moment, and the same run is to wait and try again
@@ -38,6 +39,10 @@ class TransientError(ToolError):
 
 class RegistryError(ReleaseError):
     """A registry's refusal that running again does not change."""
+
+
+class UntoldError(RegistryError):
+    """A registry that does not let itself be asked, or gives other bytes than it states: what it holds is unknown."""
 
 
 class UnavailableError(ReleaseError):

@@ -13,6 +13,7 @@ from tasker_release_pipeline.release.errors import (
     TransientError,
     TryAgainError,
     UnavailableError,
+    UntoldError,
 )
 from tasker_release_pipeline.release.outcome import Outcome, OutcomeKind
 from tasker_release_pipeline.release.plan import PackagePlan, Plan
@@ -28,6 +29,7 @@ _KINDS = {
     ConflictError: OutcomeKind.CONFLICT,
     NotVisibleError: OutcomeKind.UPLOADED_NOT_VISIBLE,
     UnavailableError: OutcomeKind.UNKNOWN,
+    UntoldError: OutcomeKind.UNKNOWN,
     GateError: OutcomeKind.NOT_ATTEMPTED,
 }
 

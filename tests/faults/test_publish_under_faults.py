@@ -25,6 +25,7 @@ from tasker_release_pipeline.release.errors import (
     ToolError,
     TransientError,
     UnavailableError,
+    UntoldError,
 )
 
 from ..loopback.actions import ALL, Actions
@@ -99,7 +100,7 @@ CASES = [
     _index("index:500:always", UnavailableError, sent=0),
     _index("index:drop-before:always", UnavailableError, sent=0),
     _index("index:429x9:retry-after=60", UnavailableError, sent=0),
-    _index("index:refuse:always", RegistryError, sent=0),
+    _index("index:refuse:always", UntoldError, sent=0),
 ]  # fmt: skip
 MATRIX = [pytest.param(actions, case, id=f"{actions.registry}:{case.words}") for actions in ALL for case in CASES]
 REGISTRIES = pytest.mark.parametrize("actions", ALL, ids=lambda actions: str(actions.registry))

@@ -1,0 +1,436 @@
+"""A release of four packages that is published again and again, while things go wrong: what the state machine drives.
+
+The plan, the release manifest, the gate, the store, the publish step, the clients' way of asking and the registries on
+their socket are the real ones. Only two things are not: uploads go by plain HTTP in place of cargo, gem, uv and npm,
+and the publish code's clock jumps ahead where it would sleep.
+"""
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx
+import pytest
+from upath import UPath
+
+from tasker_release_pipeline.loopback.fault_words import parse_faults
+from tasker_release_pipeline.loopback.names import canonical
+from tasker_release_pipeline.loopback.orders import order, withdraw
+from tasker_release_pipeline.loopback.server import LoopbackRegistries, serve
+from tasker_release_pipeline.loopback.storage import Storage
+from tasker_release_pipeline.registries.base import BaseClient
+from tasker_release_pipeline.registries.client import CLIENTS
+from tasker_release_pipeline.registries.compare import Verdict as Found
+from tasker_release_pipeline.registries.compare import compare
+from tasker_release_pipeline.registries.credentials import VARIABLES, Credentials
+from tasker_release_pipeline.registries.model import Holdings, Upload
+from tasker_release_pipeline.release.artifact import Artifact, ReleaseManifest
+from tasker_release_pipeline.release.checks import CheckResult, Report
+from tasker_release_pipeline.release.endpoints import Endpoints, RegistryName
+from tasker_release_pipeline.release.errors import ReleaseError, ToolError
+from tasker_release_pipeline.release.gate import judge
+from tasker_release_pipeline.release.manifest import Manifest, load
+from tasker_release_pipeline.release.outcome import Outcome, OutcomeKind
+from tasker_release_pipeline.release.plan import PackagePlan, Plan
+from tasker_release_pipeline.release.settings import Mode, Settings
+from tasker_release_pipeline.steps import gate, registry_sets, uploads
+from tasker_release_pipeline.steps.checking import result
+from tasker_release_pipeline.steps.publish import publish_package
+from tasker_release_pipeline.steps.run import ReleaseRun
+from tasker_release_pipeline.steps.source import SourceTree
+from tasker_release_pipeline.store import ReleaseStore
+
+from ..loopback import packages
+from . import spoken
+
+RELEASE, VERSION = "v1.0.0", "1.0.0"
+PATIENCE = 0.25
+"""Seconds until an upload that is not answered has failed; the machine orders shorter and longer delays."""
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@dataclass
+class Fuse:
+    """Kills a run at its so many-th moment; from then on nothing of it has any effect."""
+
+    left: int | None = None
+    burnt: bool = False
+
+    def moment(self) -> None:
+        """A moment at which a run may be killed."""
+        if self.left is not None:
+            self.left -= 1
+        if self.burnt or (self.left is not None and self.left < 0):
+            self.burnt = True
+            raise Killed
+
+
+@dataclass(frozen=True)
+class Site:
+    """What all examples share: registries that run, a checkout, a folder."""
+
+    registries: LoopbackRegistries
+    folder: Path
+    tree: SourceTree
+    manifest: Manifest
+    hooks: "Hooks"
+    numbers: Iterator[int]
+
+
+@dataclass
+class Hooks:
+    """What takes part in the publish code: the world of the example that runs now."""
+
+    world: Any = None
+
+    def client(self, registry: RegistryName, endpoints: Endpoints) -> BaseClient:
+        """In place of `uploads.client`."""
+        return self.world.client(registry, endpoints)  # type: ignore[no-any-return]
+
+    def sleep(self, seconds: float) -> None:
+        """In place of `time.sleep`."""
+        self.world.fuse.moment()
+        self.world.skipped += seconds
+
+    def monotonic(self) -> float:
+        """In place of `time.monotonic`."""
+        return time.monotonic() + float(self.world.skipped)
+
+
+@contextmanager
+def site(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """Registries and all that examples have in common."""
+    hooks = Hooks()
+    clock = ModuleType("clock")
+    clock.__dict__.update(vars(time), sleep=hooks.sleep, monotonic=hooks.monotonic)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("tasker_release_pipeline.registries.") and getattr(module, "time", None) is time:
+            monkeypatch.setattr(module, "time", clock)
+    with serve(folder / "registries", reserved={}) as registries:
+        monkeypatch.setattr(registry_sets, "LIVE", registries.endpoints)
+        monkeypatch.setattr(uploads, "client", hooks.client)
+        yield Site(registries, folder, checkout(folder / "source"), load("tasker"), hooks, iter(range(10**9)))
+
+
+def checkout(folder: Path) -> SourceTree:
+    """A commit, as crates are published from a worktree."""
+    folder.mkdir()
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false")
+    for command in (("init", "--quiet"), (*identity, "commit", "--quiet", "--allow-empty", "--message", "one")):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, check=True, capture_output=True, text=True).stdout
+    return SourceTree(commit=head.strip(), changed=(), epoch=0)
+
+
+@dataclass
+class World:
+    """One example: packages of its own names, a store, and what was seen of them."""
+
+    site: Site
+    fuse: Fuse = field(default_factory=Fuse)
+    skipped: float = 0.0
+    runs: int = 0
+    hidden: set[RegistryName] = field(default_factory=set)
+    """Registries whose index was ordered to hide, or to misstate, what they have."""
+    in_flight: set[RegistryName] = field(default_factory=set)
+    """Registries that may still be handling an upload whose sender is gone."""
+    begun: set[RegistryName] = field(default_factory=set)
+    """Registries that something was sent to since the outcomes were lost."""
+    how: str = ""
+    checks: dict[tuple[str, str], CheckResult] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        number = next(self.site.numbers)
+        self.site.hooks.world = self
+        self.names = {
+            RegistryName.CRATES_IO: f"crate-{number}",
+            RegistryName.RUBYGEMS: f"gem-{number}",
+            RegistryName.PYPI: f"wheel-{number}",
+            RegistryName.NPM: f"@systems/npm-{number}",
+        }
+        self.folder = self.site.folder / f"example-{number}"
+        self.files = {
+            f"{registry}/{name.rsplit('/', 1)[-1]}": _files(registry, name) for registry, name in self.names.items()
+        }
+        self.keys = tuple(self.files)
+        self.manifest = _manifest(self.site.manifest, self.names)
+        self.work = self.folder / "work" / RELEASE
+        self.work.mkdir(parents=True)
+        (self.work / "source").symlink_to(self.site.folder / "source")
+        self.fill_store()
+
+    @property
+    def store(self) -> ReleaseStore:
+        return _Store(UPath(self.folder / "store"), RELEASE, self.fuse, self.checks)
+
+    def fill_store(self) -> None:
+        """What a runner brings or makes again, byte for byte: everything but the outcomes."""
+        store = ReleaseStore(UPath(self.folder / "store"), RELEASE)
+        rows = [
+            PackagePlan(
+                key=key, name=self.names[registry_of(key)], registry=registry_of(key), component="core", phase=None,
+                publish=True, version=VERSION, reasons=(), dist_tag="latest" if key.startswith("npm") else None,
+            )
+            for key in self.keys
+        ]  # fmt: skip
+        plan = Plan(
+            release=RELEASE, commit=self.site.tree.commit, manifest="tasker", manifest_digest="", settings=Settings(),
+            components={}, packages=tuple(rows), findings=(),
+        )  # fmt: skip
+        artifacts = []
+        built = self.folder / "built"
+        built.mkdir(exist_ok=True)
+        for key, files in self.files.items():
+            for name, content in files.items():
+                (built / name).write_bytes(content)
+                store.put_artifact(built / name)
+                artifacts.append(Artifact.of(key, VERSION, built / name))
+        listed = ReleaseManifest(
+            release=RELEASE, plan=plan.digest, commit=self.site.tree.commit, artifacts=tuple(artifacts)
+        )
+        self.artifacts = {key: listed.of_package(key) for key in self.keys}
+        store.write("plan.json", plan)
+        store.write("source.json", self.site.tree)
+        store.write("manifest.json", listed)
+        run = self.run()
+        expected = gate._expected(run, plan, listed)
+        passed = [result(asset, name, subject, Report()) for (asset, name), subject in expected.items()]
+        self.checks |= {(check.asset, check.name): check for check in passed}
+        store.write("gate.json", judge(listed, Mode.LIVE, self.checks, expected, ()))
+
+    def lose_store(self) -> None:
+        self.begun.clear()
+        shutil.rmtree(self.folder / "store")
+        self.fill_store()
+
+    def lose_outcomes(self) -> None:
+        self.begun.clear()
+        shutil.rmtree(self.folder / "store" / RELEASE / "outcomes", ignore_errors=True)
+
+    def order(self, words: str) -> None:
+        (fault,) = parse_faults(words)
+        order(self.site.registries.root, fault)
+        if fault.kind in ("late", "wrong-checksum"):
+            self.hidden |= set(RegistryName) if fault.registry is None else {fault.registry}
+
+    def withdraw(self) -> None:
+        withdraw(self.site.registries.root)
+
+    def run(self, attempt: int = 1) -> ReleaseRun:
+        return ReleaseRun(
+            release=RELEASE, settings=Settings(dry_run=False), manifest=self.manifest, store=self.store,
+            work=self.work, log=lambda _: None, run=f"run-{self.runs}", attempt=attempt,
+            environment=dict.fromkeys(VARIABLES.values(), self.site.registries.token),
+        )  # fmt: skip
+
+    def publish(self, keys: tuple[str, ...], kill_at: int | None = None, how: str = "") -> dict[str, bool]:
+        """One run: whether each package ended well. Nothing of a killed run has an effect after its end."""
+        self.runs += 1
+        self.fuse, self.how = Fuse(kill_at), how
+        ended: dict[str, bool] = {}
+        with suppress(Killed):
+            for key in keys:
+                ended[key] = self._publish(key)
+                if key.startswith("crates_io") and not ended[key]:
+                    break  # the bindings depend on it
+        self.fuse = Fuse()
+        return ended
+
+    def _publish(self, key: str) -> bool:
+        try:
+            outcome = publish_package(self.run(), key)
+            assert outcome is not None
+            self.store.write_outcome(outcome)  # as the graph does with what the step gives
+        except ReleaseError:
+            return False
+        return True
+
+    def client(self, registry: RegistryName, endpoints: Endpoints) -> BaseClient:
+        world = self
+
+        class ByHand(CLIENTS[registry]):  # type: ignore[misc]
+            def holdings(self, name: str) -> Holdings:
+                world.fuse.moment()
+                return super().holdings(name)  # type: ignore[no-any-return]
+
+            def upload(self, upload: Upload, credentials: Credentials) -> None:
+                for path in upload.files:
+                    world.fuse.moment()
+                    world.send(registry, path, credentials)
+                    world.fuse.moment()
+
+        found: BaseClient = ByHand(endpoints)
+        return found
+
+    def send(self, registry: RegistryName, path: Path, credentials: Credentials) -> None:
+        """Send one file. Raise ToolError in the words of the client that failed."""
+        if registry not in self.hidden | self.in_flight:
+            assert path.read_bytes() not in self.held_bytes(registry), f"{path.name} was sent twice"
+        self.begun.add(registry)
+        assert credentials.token(registry) == self.site.registries.token
+        transport: httpx.BaseTransport = httpx.HTTPTransport(verify=False)
+        patience = PATIENCE
+        try:
+            self.fuse.moment()
+        except Killed:  # in the middle: half of the request is out, or all of it, but nobody waits for the answer
+            if self.how == "half":
+                transport = _Half(verify=False)
+            patience = 1e-6
+        try:
+            with httpx.Client(transport=transport, timeout=httpx.Timeout(20, read=patience)) as client:
+                answer = _SENDERS[registry](client, self.site.registries, self.names[registry], path)
+        except httpx.TransportError as error:
+            if isinstance(error, httpx.ReadTimeout):
+                self.in_flight.add(registry)
+            if self.fuse.burnt:
+                raise Killed from error
+            raise ToolError(spoken.dropped(registry)) from error
+        self.fuse.moment()
+        if not answer.is_success:
+            raise ToolError(spoken.refused(registry, answer))
+
+    # --- what has to be true ------------------------------------------------------------------------------------------
+
+    def held(self, registry: RegistryName) -> list[dict[str, Any]]:
+        """What the registry really has of the package."""
+        name = canonical(registry, self.names[registry])
+        return Storage(self.site.registries.root, registry).records(name)
+
+    def held_bytes(self, registry: RegistryName) -> set[bytes]:
+        return {
+            (self.site.registries.root / "files" / r["sha256"][:2] / r["sha256"]).read_bytes()
+            for r in self.held(registry)
+        }
+
+    def is_held(self, key: str) -> bool:
+        return len(self.held(registry_of(key))) == len(self.artifacts[key])
+
+    def check(self) -> None:
+        """Each registry has each file at most once, with our content; what was said last of each package is true."""
+        for key in self.keys:
+            held = self.held(registry_of(key))
+            shas = [record["sha256"] for record in held]
+            assert len(set(shas)) == len(shas), f"{key} is held twice: {held}"
+            assert set(shas) <= {artifact.sha256 for artifact in self.artifacts[key]}, f"{key} is not ours: {held}"
+            assert {record["version"] for record in held} <= {VERSION}
+            said = ReleaseStore(UPath(self.folder / "store"), RELEASE).outcome(key)
+            assert said or registry_of(key) not in self.begun, f"{key}: an upload was begun, and nothing tells of it"
+            assert not said or self._is_true(key, said), f"{key}: held are {len(held)} files, but: {said}"
+        assert not list((self.folder / "store").rglob(".*")), "half a file"
+
+    def _is_true(self, key: str, said: Outcome) -> bool:
+        registry = registry_of(key)
+        if said.kind is OutcomeKind.UNKNOWN:
+            return True
+        if said.kind in (OutcomeKind.PUBLISHED, OutcomeKind.ALREADY_PUBLISHED, OutcomeKind.UPLOADED_NOT_VISIBLE):
+            return self.is_held(key)
+        if said.kind is OutcomeKind.CONFLICT:
+            return registry in self.hidden
+        if said.kind is OutcomeKind.FAILED:
+            return not self.is_held(key) or registry in self.in_flight
+        return False
+
+    def end(self) -> None:
+        """Everything is mended; a run ends well, and what it says is what the registries say."""
+        self.withdraw()
+        assert self.publish(self.keys) == dict.fromkeys(self.keys, True)
+        self.check()
+        for key in self.keys:
+            registry = registry_of(key)
+            holdings = CLIENTS[registry](self.site.registries.endpoints).holdings(self.names[registry])
+            found = compare(self.artifacts[key], holdings, VERSION, registry)
+            assert found.verdict in (Found.SAME, Found.UNKNOWN), found
+            assert self.is_held(key)
+        token = self.site.registries.token.encode()
+        kept = [path for place in ("store", "work/" + RELEASE) for path in (self.folder / place).rglob("*")]
+        assert not [path for path in kept if path.is_file() and token in path.read_bytes()]
+        shutil.rmtree(self.folder)
+
+
+def registry_of(key: str) -> RegistryName:
+    return RegistryName(key.split("/", 1)[0])
+
+
+@dataclass(frozen=True)
+class _Store(ReleaseStore):
+    """Kills before and after each file that is written. The checks, which passed long ago, are not read each time."""
+
+    fuse: Fuse = field(default_factory=Fuse)
+    passed: Mapping[tuple[str, str], CheckResult] = field(default_factory=dict)
+
+    def checks(self) -> dict[tuple[str, str], CheckResult]:
+        return dict(self.passed)
+
+    def write_bytes(self, path: str, content: bytes) -> None:
+        self.fuse.moment()
+        super().write_bytes(path, content)
+        self.fuse.moment()
+
+
+class _Half(httpx.HTTPTransport):
+    """Sends the first half of a request's body."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        body = request.read()
+
+        class Stream(httpx.SyncByteStream):
+            def __iter__(self) -> Iterator[bytes]:
+                yield body[: len(body) // 2]
+                raise httpx.WriteError("killed")
+
+        request.stream = Stream()
+        return super().handle_request(request)
+
+
+def _files(registry: RegistryName, name: str) -> dict[str, bytes]:
+    """Small files of the package: of gem and wheel one for each of two platforms."""
+    if registry is RegistryName.CRATES_IO:
+        return {f"{name}-{VERSION}.crate": packages.crate(name, VERSION)}
+    if registry is RegistryName.RUBYGEMS:
+        names = {"ruby": f"{name}-{VERSION}.gem", "x86_64-linux": f"{name}-{VERSION}-x86_64-linux.gem"}
+        return {file: packages.gem(name, VERSION, platform) for platform, file in names.items()}
+    if registry is RegistryName.PYPI:
+        platforms = ("manylinux_2_28_x86_64", "win_amd64")
+        return {packages.wheel_name(name, VERSION, p): packages.wheel(name, VERSION, text=p) for p in platforms}
+    return {f"{name.removeprefix('@').replace('/', '-')}-{VERSION}.tgz": packages.npm_tarball(name, VERSION)}
+
+
+Sender = Callable[[httpx.Client, LoopbackRegistries, str, Path], httpx.Response]
+_SENDERS: dict[RegistryName, Sender] = {
+    RegistryName.CRATES_IO: lambda client, to, name, path: packages.put_crate(
+        client, to, packages.crate_body(name, VERSION, path.read_bytes())
+    ),
+    RegistryName.RUBYGEMS: lambda client, to, _, path: packages.push_gem(client, to, path.read_bytes()),
+    RegistryName.PYPI: lambda client, to, _, path: packages.upload_wheel(client, to, path.name, path.read_bytes()),
+    RegistryName.NPM: lambda client, to, name, path: packages.put_npm(
+        client, to, packages.npm_document(name, VERSION, path.read_bytes())
+    ),
+}
+
+
+def _manifest(like: Manifest, names: dict[RegistryName, str]) -> Manifest:
+    """Tasker's manifest, but with one package of each registry, and patience for seconds."""
+    rows = [
+        like.of_registry(registry)[0].model_copy(update={"name": name, "phase": 1 if registry == "crates_io" else None})
+        for registry, name in names.items()
+    ]
+    registries = {
+        registry: limits.model_copy(update={"propagation_seconds": 2}) for registry, limits in like.registries.items()
+    }
+    return Manifest.model_construct(
+        **{
+            **{name: getattr(like, name) for name in Manifest.model_fields},
+            "packages": tuple(rows),
+            "registries": registries,
+        }
+    )
