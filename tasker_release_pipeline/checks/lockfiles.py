@@ -83,7 +83,7 @@ def _stale(path: str, source: Path, manifest: Manifest, logfile: Path) -> Iterat
             run([*frozen.command, *more], cwd=folder, seconds=_SECONDS, log=said.append, env=env, logfile=logfile)
         except ToolError as error:
             # The first of the lines is the command.
-            return " ".join(" ".join(said[1:]).split()) or str(error)
+            return " ".join(" ".join(said[1:]).split()).replace(f"{source}/", "") or str(error)
         return ""
 
     # What the caches do not hold has to be looked up: only then is a network needed.
