@@ -91,7 +91,8 @@ class Fault(BaseModel):
     """One order. `registry` None and `package` "" stand for all.
 
     `seconds` belongs to delay, late and new-names, `status` (400 to 599) and `retry_after` (seconds;
-    `retry_after_date`: sent as an HTTP date) to answer, `accepted` to part and new-names. `times` None: until withdrawn.
+    `retry_after_date`: sent as an HTTP date) to answer, `accepted` to part and new-names.
+    `times` None: until withdrawn.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

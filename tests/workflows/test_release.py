@@ -1,4 +1,4 @@
-"""The release workflow, rehearsed: each job runs its own steps in a clean folder, and gets only what others handed on."""
+"""The release workflow, rehearsed: each job runs its own steps in a clean folder, with what others handed on."""
 
 import json
 import shutil
