@@ -13,7 +13,7 @@ from dagster._core.execution.plan.objects import StepFailureData
 from tasker_release_pipeline.orchestration.assets import GATE_STEP
 from tasker_release_pipeline.orchestration.failures import is_failed_check, why, why_again
 from tasker_release_pipeline.orchestration.partitions import PARTITION_TAG
-from tasker_release_pipeline.orchestration.resting import rest_while_steps_wait
+from tasker_release_pipeline.orchestration.step_loop import mend_step_loop
 from tasker_release_pipeline.release.catalogue import BUILD_ASSETS
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import InputError, ReleaseError
@@ -77,10 +77,12 @@ def release_executor(manifest: Manifest) -> dg.ExecutorDefinition:
     """The executor for the asset graph of `manifest`."""
 
     def create(init_context: dg.InitExecutorContext) -> dg.Executor:
-        rest_while_steps_wait()
+        mend_step_loop()
         config = dict(init_context.executor_config)
         # Spawned processes would import Dagster again for every step.
-        config.setdefault("start_method", {"forkserver": {"preload_modules": ["tasker_release_pipeline.definitions"]}})
+        config.setdefault(
+            "start_method", {"forkserver": {"preload_modules": ["tasker_release_pipeline.orchestration.warm_up"]}}
+        )
         inner = dg.multiprocess_executor.executor_creation_fn
         assert inner is not None  # noqa: S101  # it is Dagster's own definition
         return ReleaseExecutor(inner(init_context._replace(executor_config=config)), manifest)

@@ -268,6 +268,7 @@ def gate_errors(gate: Gate) -> list[str]:
 
 
 @pytest.mark.toolchain
+@pytest.mark.slow
 def test_a_live_release_without_the_gems_key_ends_at_its_gate(refused: Pipeline) -> None:
     gate = Gate.model_validate(refused.read(LIVE, "gate.json"))
     assert (gate.mode, gate.verdict) == (Mode.LIVE, "no-go")
@@ -279,6 +280,7 @@ def test_a_live_release_without_the_gems_key_ends_at_its_gate(refused: Pipeline)
 
 
 @pytest.mark.toolchain
+@pytest.mark.slow
 def test_a_job_whose_npm_can_not_publish_by_identity_is_refused_at_the_gate(
     refused: Pipeline, tmp_path: Path, old_node: str
 ) -> None:

@@ -250,6 +250,7 @@ def test_builds_that_failed_leave_the_others_their_files(broken: Pipeline) -> No
     )
 
 
+@pytest.mark.slow
 def test_the_harmless_neighbours_of_all_those_faults_pass(healthy: Pipeline) -> None:
     gate = healthy.read(HEALTHY, "gate.json")
     assert gate["verdict"] == "go"

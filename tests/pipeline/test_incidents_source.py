@@ -44,8 +44,8 @@ MUTATIONS = {
 @pytest.fixture(scope="session")
 def broken(shared: Path) -> Pipeline:
     """Prepared at 0.1.1, broken in every way, and run to the gate; the registries before and after."""
-    world = Pipeline(shared / "broken", shared / "broken-source")
-    with once(shared, "broken") as needed:
+    world = Pipeline(shared / "broken-plan", shared / "broken-plan-source")
+    with once(shared, "broken-plan") as needed:
         if needed:
             example(world.source)
             worlds.prepare(world.source, "0.1.1")
@@ -214,8 +214,8 @@ NEIGHBOURS = {
 @pytest.fixture(scope="session")
 def healthy(shared: Path) -> Pipeline:
     """Everything is out at 0.1.0; since then it changed in healthy ways, and was tagged. A dry run, to the gate."""
-    world = Pipeline(shared / "healthy", shared / "healthy-source")
-    with once(shared, "healthy") as needed:
+    world = Pipeline(shared / "healthy-plan", shared / "healthy-plan-source")
+    with once(shared, "healthy-plan") as needed:
         if needed:
             example(world.source)
             (world.source / "tasker-client" / "tests" / "answer.json").symlink_to("recorded/answer.json")
@@ -243,6 +243,7 @@ def healthy(shared: Path) -> Pipeline:
     return world
 
 
+@pytest.mark.slow
 def test_the_healthy_neighbours_pass_every_check_of_plan_and_source(healthy: Pipeline) -> None:
     assert healthy.read(HEALTHY, "gate.json")["verdict"] == "go"
     checks = sorted((healthy.store / HEALTHY / "checks").glob("*.json"))
@@ -251,6 +252,7 @@ def test_the_healthy_neighbours_pass_every_check_of_plan_and_source(healthy: Pip
     assert {check: found(healthy, HEALTHY, check) for check in mine} == {check: [] for check in mine}
 
 
+@pytest.mark.slow
 def test_20_a_release_that_was_tagged_before_it_is_counted_from_the_release_before(healthy: Pipeline) -> None:
     plan = healthy.read(HEALTHY, "plan.json")
     assert {component["base"]["ref"] for component in plan["components"].values()} <= {
@@ -260,12 +262,14 @@ def test_20_a_release_that_was_tagged_before_it_is_counted_from_the_release_befo
     assert [package["version"] for package in plan["packages"] if package["publish"]] == ["0.1.1"] * 9
 
 
+@pytest.mark.slow
 def test_12_the_dist_tag_is_shown_and_stays_what_it_was(healthy: Pipeline) -> None:
     assert "| @tasker-systems/tasker |" in plan_table(Plan.model_validate(healthy.read(HEALTHY, "plan.json")))
     shown = healthy.read(HEALTHY, "checks/release_plan.dist_tags_are_kept.json")["evidence"]
     assert shown == {"npm/tasker": "0.1.1 goes to 'alpha'; now alpha is 0.1.0, latest is 0.1.0"}
 
 
+@pytest.mark.slow
 def test_every_warning_of_a_healthy_release_names_what_this_machine_lacks_or_a_person_decides(
     healthy: Pipeline,
 ) -> None:

@@ -81,6 +81,7 @@ def test_only_the_gem_is_published_where_only_workers_ruby_changed(second: Pipel
     assert second.read("rehearsal-gem", "checks/rubygems_tasker-rb.installs_from_rubygems.json")["findings"] == []
 
 
+@pytest.mark.slow
 def test_six_crates_and_no_binding_are_published_where_only_the_cli_changed(second: Pipeline) -> None:
     change(second.source, "tasker-cli/README.md", "\nMore.\n")
     ended = second.execute("release", "rehearsal-cli")
@@ -127,6 +128,7 @@ def test_a_dry_run_ends_at_the_gate_and_says_what_would_be_uploaded(fresh: Pipel
     assert fresh.published() == {}
 
 
+@pytest.mark.slow
 def test_slices_in_processes_of_their_own_do_what_release_does(first_release: Pipeline, fresh: Pipeline) -> None:
     builds = ["detect_and_calculate", "pre_flight_check", "build_ruby", "build_python", "build_typescript"]
     tries = ["probe_pypi", "probe_npm", "gate"]
@@ -197,6 +199,7 @@ def test_a_failed_registry_is_materialised_again_for_its_release_alone(second: P
     assert "bun" not in ended.output
 
 
+@pytest.mark.slow
 def test_a_dry_run_reads_the_public_registries_and_a_silent_one_is_a_warning(fresh: Pipeline) -> None:
     ended = fresh.execute("detect_and_calculate", "release-20260301-0300", registries="live", dry_run=False)
     assert ended.status == 0, ended.output[-6000:]

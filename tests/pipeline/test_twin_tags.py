@@ -39,6 +39,7 @@ def has_nothing_to_do(world: Pipeline, release: str) -> None:
     assert not [placed for placed in orders(world.registries) if placed.struck]
 
 
+@pytest.mark.slow
 def test_a_second_release_of_a_published_commit_is_green_and_sends_nothing(twice_tagged: Pipeline) -> None:
     has_nothing_to_do(twice_tagged, "rehearsal-twin")
 
@@ -52,6 +53,7 @@ def test_a_fresh_runner_with_nothing_but_source_and_registries_comes_to_the_same
 
 
 @pytest.mark.parametrize("release", TAGS)
+@pytest.mark.slow
 def test_either_tag_plans_no_other_version_than_the_public_registries_hold(
     twice_tagged: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, release: str
 ) -> None:

@@ -1,0 +1,50 @@
+"""What Dagster's loop over the steps lacks: it rests while nothing but waits is left, and a signal ends it for good."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+# Nothing public has a hold on it: the multiprocess executor's loop never pauses, and takes a core while a step waits.
+# And it tells those steps alone to end that have a process already: one whose turn it is in that very moment starts
+# after the signal, and runs to its end, an upload too.
+from dagster._core.execution.plan.active import ActiveExecution
+from dagster._core.executor import multiprocess
+
+_REST_SECONDS = 0.1  # a signal is noticed this much later at most
+
+_start_step = multiprocess.execute_step_out_of_process
+
+
+class StepLoop(ActiveExecution):
+    """Asks ten times a second while no step runs and one waits; starts no step after a signal."""
+
+    is_ending = False
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        StepLoop.is_ending = False  # a process has one run at a time
+
+    def check_for_interrupts(self) -> bool:
+        """As Dagster's, which calls it once a round."""
+        if not self.has_in_flight_steps:
+            until_next: float = self.sleep_interval()  # type: ignore[no-untyped-call]
+            time.sleep(max(0.0, min(until_next, _REST_SECONDS)))
+        return super().check_for_interrupts()
+
+    def mark_interrupted(self) -> None:
+        """As Dagster's, which calls it when a signal came."""
+        StepLoop.is_ending = True
+        super().mark_interrupted()
+
+
+def mend_step_loop() -> None:
+    """Let the multiprocess executor of this process rest, and end."""
+    multiprocess.ActiveExecution = StepLoop  # type: ignore[attr-defined]
+    multiprocess.execute_step_out_of_process = _unless_ending  # type: ignore[assignment]
+
+
+def _unless_ending(*arguments: Any) -> Iterator[Any]:
+    events = _start_step(*arguments)
+    yield next(events)  # that it is about to start
+    if not StepLoop.is_ending:
+        yield from events
