@@ -77,10 +77,7 @@ class Pipeline:
     def tool(self, *command: str, **environment: str) -> Ended:
         """Run one of Dagster's commands."""
         self.home.mkdir(parents=True, exist_ok=True)
-        cache = self.folder / "work" / "cache"
-        if CACHE in os.environ and not cache.exists():
-            cache.parent.mkdir(exist_ok=True)
-            cache.symlink_to(os.environ[CACHE])
+        self.share_cache()
         shutil.copy(ROOT / "config" / "dagster.yaml", self.home)
         done = subprocess.run(
             [str(Path(sys.executable).with_name(command[0])), *command[1:]],
@@ -94,6 +91,13 @@ class Pipeline:
             check=False,
         )
         return Ended(done.returncode, done.stdout)
+
+    def share_cache(self) -> None:
+        """Let the work folder have what the machine keeps between releases."""
+        cache = self.folder / "work" / "cache"
+        if CACHE in os.environ and not cache.exists():
+            cache.parent.mkdir(exist_ok=True)
+            cache.symlink_to(os.environ[CACHE])
 
     def execute(self, job: str, release: str, environment: Mapping[str, str] | None = None, **settings: Any) -> Ended:
         """`dagster job execute` for a release; a rehearsal unless `settings` say otherwise."""
