@@ -285,6 +285,7 @@ def test_crates_whose_run_is_killed_after_each_of_them_come_out_once_each(
     everything_is_out_once(second, FIRST)
 
 
+@pytest.mark.slow
 def test_a_killed_step_takes_its_tools_along(fresh: Pipeline) -> None:
     fresh.folder.mkdir()
     compiler = tool(fresh, "rustc", "pyo3")
