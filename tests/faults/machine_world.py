@@ -6,24 +6,17 @@ and the publish code's clock jumps ahead where it would sleep.
 """
 
 import shutil
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import httpx
-import pytest
 from upath import UPath
 
 from tasker_release_pipeline.loopback.fault_words import parse_faults
 from tasker_release_pipeline.loopback.names import canonical
 from tasker_release_pipeline.loopback.orders import order, withdraw
-from tasker_release_pipeline.loopback.server import LoopbackRegistries, serve
 from tasker_release_pipeline.loopback.storage import Storage
 from tasker_release_pipeline.registries.base import BaseClient
 from tasker_release_pipeline.registries.client import CLIENTS
@@ -36,100 +29,23 @@ from tasker_release_pipeline.release.checks import CheckResult, Report
 from tasker_release_pipeline.release.endpoints import Endpoints, RegistryName
 from tasker_release_pipeline.release.errors import ReleaseError, ToolError
 from tasker_release_pipeline.release.gate import judge
-from tasker_release_pipeline.release.manifest import Manifest, load
 from tasker_release_pipeline.release.outcome import Outcome, OutcomeKind
 from tasker_release_pipeline.release.plan import PackagePlan, Plan
 from tasker_release_pipeline.release.settings import Mode, Settings
-from tasker_release_pipeline.steps import gate, registry_sets, uploads
+from tasker_release_pipeline.steps import gate
 from tasker_release_pipeline.steps.checking import result
 from tasker_release_pipeline.steps.publish import publish_package
 from tasker_release_pipeline.steps.run import ReleaseRun
-from tasker_release_pipeline.steps.source import SourceTree
 from tasker_release_pipeline.store import ReleaseStore
 
-from ..loopback import packages
 from . import spoken
+from .machine_fuse import Fuse, KillableStore, Killed
+from .machine_packages import SENDERS, VERSION, Half, files_of, manifest_of
+from .machine_site import Site
 
-RELEASE, VERSION = "v1.0.0", "1.0.0"
+RELEASE = "v1.0.0"
 PATIENCE = 0.25
 """Seconds until an upload that is not answered has failed; the machine orders shorter and longer delays."""
-
-
-class Killed(BaseException):
-    """The process ends here."""
-
-
-@dataclass
-class Fuse:
-    """Kills a run at its so many-th moment; from then on nothing of it has any effect."""
-
-    left: int | None = None
-    burnt: bool = False
-
-    def moment(self) -> None:
-        """A moment at which a run may be killed."""
-        if self.left is not None:
-            self.left -= 1
-        if self.burnt or (self.left is not None and self.left < 0):
-            self.burnt = True
-            raise Killed
-
-
-@dataclass(frozen=True)
-class Site:
-    """What all examples share: registries that run, a checkout, a folder."""
-
-    registries: LoopbackRegistries
-    folder: Path
-    tree: SourceTree
-    manifest: Manifest
-    hooks: "Hooks"
-    numbers: Iterator[int]
-
-
-@dataclass
-class Hooks:
-    """What takes part in the publish code: the world of the example that runs now."""
-
-    world: Any = None
-
-    def client(self, registry: RegistryName, endpoints: Endpoints) -> BaseClient:
-        """In place of `uploads.client`."""
-        return self.world.client(registry, endpoints)  # type: ignore[no-any-return]
-
-    def sleep(self, seconds: float) -> None:
-        """In place of `time.sleep`."""
-        self.world.fuse.moment()
-        self.world.skipped += seconds
-
-    def monotonic(self) -> float:
-        """In place of `time.monotonic`."""
-        return time.monotonic() + float(self.world.skipped)
-
-
-@contextmanager
-def site(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """Registries and all that examples have in common."""
-    hooks = Hooks()
-    clock = ModuleType("clock")
-    clock.__dict__.update(vars(time), sleep=hooks.sleep, monotonic=hooks.monotonic)
-    for name, module in list(sys.modules.items()):
-        if name.startswith("tasker_release_pipeline.registries.") and getattr(module, "time", None) is time:
-            monkeypatch.setattr(module, "time", clock)
-    with serve(folder / "registries", reserved={}) as registries:
-        monkeypatch.setattr(registry_sets, "LIVE", registries.endpoints)
-        monkeypatch.setattr(uploads, "client", hooks.client)
-        yield Site(registries, folder, checkout(folder / "source"), load("tasker"), hooks, iter(range(10**9)))
-
-
-def checkout(folder: Path) -> SourceTree:
-    """A commit, as crates are published from a worktree."""
-    folder.mkdir()
-    identity = ("-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false")
-    for command in (("init", "--quiet"), (*identity, "commit", "--quiet", "--allow-empty", "--message", "one")):
-        subprocess.run(["git", *command], cwd=folder, check=True)
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, check=True, capture_output=True, text=True).stdout
-    return SourceTree(commit=head.strip(), changed=(), epoch=0)
 
 
 @dataclass
@@ -160,10 +76,10 @@ class World:
         }
         self.folder = self.site.folder / f"example-{number}"
         self.files = {
-            f"{registry}/{name.rsplit('/', 1)[-1]}": _files(registry, name) for registry, name in self.names.items()
+            f"{registry}/{name.rsplit('/', 1)[-1]}": files_of(registry, name) for registry, name in self.names.items()
         }
         self.keys = tuple(self.files)
-        self.manifest = _manifest(self.site.manifest, self.names)
+        self.manifest = manifest_of(self.site.manifest, self.names)
         self.work = self.folder / "work" / RELEASE
         self.work.mkdir(parents=True)
         (self.work / "source").symlink_to(self.site.folder / "source")
@@ -171,7 +87,7 @@ class World:
 
     @property
     def store(self) -> ReleaseStore:
-        return _Store(UPath(self.folder / "store"), RELEASE, self.fuse, self.checks)
+        return KillableStore(UPath(self.folder / "store"), RELEASE, self.fuse, self.checks)
 
     def fill_store(self) -> None:
         """What a runner brings or makes again, byte for byte: everything but the outcomes."""
@@ -284,11 +200,11 @@ class World:
             self.fuse.moment()
         except Killed:  # in the middle: half of the request is out, or all of it, but nobody waits for the answer
             if self.how == "half":
-                transport = _Half(verify=False)
+                transport = Half(verify=False)
             patience = 1e-6
         try:
             with httpx.Client(transport=transport, timeout=httpx.Timeout(20, read=patience)) as client:
-                answer = _SENDERS[registry](client, self.site.registries, self.names[registry], path)
+                answer = SENDERS[registry](client, self.site.registries, self.names[registry], path)
         except httpx.TransportError as error:
             if isinstance(error, httpx.ReadTimeout):
                 self.in_flight.add(registry)
@@ -359,78 +275,3 @@ class World:
 
 def registry_of(key: str) -> RegistryName:
     return RegistryName(key.split("/", 1)[0])
-
-
-@dataclass(frozen=True)
-class _Store(ReleaseStore):
-    """Kills before and after each file that is written. The checks, which passed long ago, are not read each time."""
-
-    fuse: Fuse = field(default_factory=Fuse)
-    passed: Mapping[tuple[str, str], CheckResult] = field(default_factory=dict)
-
-    def checks(self) -> dict[tuple[str, str], CheckResult]:
-        return dict(self.passed)
-
-    def write_bytes(self, path: str, content: bytes) -> None:
-        self.fuse.moment()
-        super().write_bytes(path, content)
-        self.fuse.moment()
-
-
-class _Half(httpx.HTTPTransport):
-    """Sends the first half of a request's body."""
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        body = request.read()
-
-        class Stream(httpx.SyncByteStream):
-            def __iter__(self) -> Iterator[bytes]:
-                yield body[: len(body) // 2]
-                raise httpx.WriteError("killed")
-
-        request.stream = Stream()
-        return super().handle_request(request)
-
-
-def _files(registry: RegistryName, name: str) -> dict[str, bytes]:
-    """Small files of the package: of gem and wheel one for each of two platforms."""
-    if registry is RegistryName.CRATES_IO:
-        return {f"{name}-{VERSION}.crate": packages.crate(name, VERSION)}
-    if registry is RegistryName.RUBYGEMS:
-        names = {"ruby": f"{name}-{VERSION}.gem", "x86_64-linux": f"{name}-{VERSION}-x86_64-linux.gem"}
-        return {file: packages.gem(name, VERSION, platform) for platform, file in names.items()}
-    if registry is RegistryName.PYPI:
-        platforms = ("manylinux_2_28_x86_64", "win_amd64")
-        return {packages.wheel_name(name, VERSION, p): packages.wheel(name, VERSION, text=p) for p in platforms}
-    return {f"{name.removeprefix('@').replace('/', '-')}-{VERSION}.tgz": packages.npm_tarball(name, VERSION)}
-
-
-Sender = Callable[[httpx.Client, LoopbackRegistries, str, Path], httpx.Response]
-_SENDERS: dict[RegistryName, Sender] = {
-    RegistryName.CRATES_IO: lambda client, to, name, path: packages.put_crate(
-        client, to, packages.crate_body(name, VERSION, path.read_bytes())
-    ),
-    RegistryName.RUBYGEMS: lambda client, to, _, path: packages.push_gem(client, to, path.read_bytes()),
-    RegistryName.PYPI: lambda client, to, _, path: packages.upload_wheel(client, to, path.name, path.read_bytes()),
-    RegistryName.NPM: lambda client, to, name, path: packages.put_npm(
-        client, to, packages.npm_document(name, VERSION, path.read_bytes())
-    ),
-}
-
-
-def _manifest(like: Manifest, names: dict[RegistryName, str]) -> Manifest:
-    """Tasker's manifest, but with one package of each registry, and patience for seconds."""
-    rows = [
-        like.of_registry(registry)[0].model_copy(update={"name": name, "phase": 1 if registry == "crates_io" else None})
-        for registry, name in names.items()
-    ]
-    registries = {
-        registry: limits.model_copy(update={"propagation_seconds": 2}) for registry, limits in like.registries.items()
-    }
-    return Manifest.model_construct(
-        **{
-            **{name: getattr(like, name) for name in Manifest.model_fields},
-            "packages": tuple(rows),
-            "registries": registries,
-        }
-    )

@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from tasker_release_pipeline.release.endpoints import RegistryName
 
-from .machine_world import Site, World, site
+from .machine_site import Site, site
+from .machine_world import World
 
 UPLOADS = (
     "delay=0.02 delay=0.4 refuse refuse=400 429 429:retry-after=1 429x4:retry-after-date=1 500 500x2 503x9 drop-before "
