@@ -1,5 +1,6 @@
 """Whether the lockfiles are those that the builds need: current, and touched by stamping in their own entries alone."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -52,9 +53,13 @@ def lockfiles_current(manifest: Manifest, before: Tree, after: Tree, source: Pat
     errors, evidence = [], {}
     for path in _paths(manifest, after):
         text = after.read(path) or ""
-        problems = [*_stale(path, source, manifest, logfile), *_changed(path, before.read(path) or "", text)]
+        tool = _FROZEN[PurePosixPath(path).name].command[0]
+        at_hand = shutil.which(tool, path=search_path()) is not None
+        stale = list(_stale(path, source, manifest, logfile)) if at_hand else []
+        problems = [*stale, *_changed(path, before.read(path) or "", text)]
         errors += problems
-        evidence[path] = "; ".join(problems) or "current, and its third parties as they were"
+        current = "current" if at_hand else f"not asked, as {tool} is not here: its own build installs frozen"
+        evidence[path] = "; ".join(problems) or f"{current}, and its third parties as they were"
     crates = [package.name for package in manifest.crates]
     if crates and "Cargo.lock" not in evidence:
         errors.append(

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -75,6 +76,9 @@ def toolchains_are_known(manifest: Manifest, registries: Iterable[RegistryName],
         versions = dict(zip(tools, pool.map(lambda tool: _version(tool, source), tools), strict=True))
     warnings, evidence = [], {}
     for tool, folders in tools.items():
+        if shutil.which(tool, path=search_path()) is None:
+            evidence[tool] = "not here: another job builds with it"
+            continue
         pins = _pins(tool, [*folders, source], source)
         evidence[tool] = f"{versions[tool] or 'unknown'}, " + (
             ", ".join(f"pinned to {pin} by {file}" for file, pin in pins.items()) or "not pinned"
