@@ -14,7 +14,7 @@ from tasker_release_pipeline.loopback.orders import order, withdraw
 from ..pipeline.conftest import NINE, ROOT, Pipeline, change, git
 from .runner import Run
 
-pytestmark = pytest.mark.toolchain
+pytestmark = [pytest.mark.toolchain, pytest.mark.slow]
 
 IN_THE_REPOSITORY = "release-pipeline"
 BUILDS = ("build-ruby", "build-python", "build-typescript")
