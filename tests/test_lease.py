@@ -8,6 +8,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from tasker_release_pipeline.release.errors import InputError
 from tasker_release_pipeline.release.manifest import load
 from tasker_release_pipeline.release.settings import Registries, Settings
 from tasker_release_pipeline.steps.lease import Lease, Times, leases, offers_conditional_write
+from tasker_release_pipeline.steps.publish_registry import publish_registry
 from tasker_release_pipeline.steps.run import ReleaseRun
 from tasker_release_pipeline.store import ReleaseStore
 
@@ -174,6 +176,47 @@ def test_a_run_that_lost_its_lease_is_ended_like_by_a_signal() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=50)
     assert done.returncode == -signal.SIGTERM, done.stderr
     assert "release v0.1.9: the lease for npm is lost" in done.stderr
+
+
+def test_the_command_line_asks_for_the_lease(root: UPath, tmp_path: Path) -> None:
+    left_behind(root, 1, seconds=100)
+    with pytest.raises(InputError, match=r"run killed \(process 42 on ci-7\) is uploading to npm"):
+        publish_registry(replace(a_run(root), work=tmp_path), NPM)
+
+
+def test_a_run_of_the_graph_asks_for_the_lease(tmp_path: Path) -> None:
+    # The memory of the run's own process.
+    (tmp_path / "job.py").write_text(
+        "from upath import UPath\n"
+        "from tasker_release_pipeline.definitions import defs\n"
+        "from tests.test_lease import left_behind\n"
+        "left_behind(UPath('memory://leased'), 1, seconds=100)\n"
+    )
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    (tmp_path / "config.yaml").write_text("resources: {settings: {config: {dry_run: false}}}\n")
+    environment = {
+        "DAGSTER_HOME": str(tmp_path),
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+        "TASKER_RELEASE_STORE": "memory://leased",
+        "RELEASE_DRY_RUN": "false",
+    }
+    tag = '{"dagster/partition": "v0.1.9"}'
+    done = subprocess.run(
+        [
+            *(str(Path(sys.executable).with_name("dagster")), "job", "execute", "-f", "job.py"),
+            *("-j", "publish_typescript", "-c", "config.yaml", "--tags", tag),
+        ],
+        cwd=tmp_path,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "run killed (process 42 on ci-7) is uploading to npm; wait for its end" in done.stdout + done.stderr
+    assert "not attempted" not in done.stdout  # no summary of a release that another works on
 
 
 @pytest.mark.parametrize("predecessor", ["none", "killed"])

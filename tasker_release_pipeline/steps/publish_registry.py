@@ -12,6 +12,7 @@ from tasker_release_pipeline.release.outcome import Outcome, OutcomeKind
 from tasker_release_pipeline.release.plan import Plan
 from tasker_release_pipeline.release.settings import OnDuplicate
 from tasker_release_pipeline.steps.inputs import check_inputs
+from tasker_release_pipeline.steps.lease import leases
 from tasker_release_pipeline.steps.publish import publish_package
 from tasker_release_pipeline.steps.published_install import install_from_target
 from tasker_release_pipeline.steps.record import tag_component
@@ -28,7 +29,7 @@ def publish_registry(run: ReleaseRun, registry: RegistryName) -> list[Outcome]:
     """
     failures: dict[str, str] = {}
     run.store.check_writable()
-    with sole_run(run), _summarised(run, failures):
+    with sole_run(run), leases(run, {registry}), _summarised(run, failures):
         try:
             check_inputs(run, plans=False, builds=(), publishes={registry}, gates=False)
             plan = run.store.demand("plan.json", Plan, "run the release up to its gate first")
