@@ -80,9 +80,7 @@ def release_executor(manifest: Manifest) -> dg.ExecutorDefinition:
         mend_step_loop()
         config = dict(init_context.executor_config)
         # Spawned processes would import Dagster again for every step.
-        config.setdefault(
-            "start_method", {"forkserver": {"preload_modules": ["tasker_release_pipeline.orchestration.warm_up"]}}
-        )
+        config.setdefault("start_method", {"forkserver": {"preload_modules": ["tasker_release_pipeline.warm_up"]}})
         inner = dg.multiprocess_executor.executor_creation_fn
         assert inner is not None  # noqa: S101  # it is Dagster's own definition
         return ReleaseExecutor(inner(init_context._replace(executor_config=config)), manifest)

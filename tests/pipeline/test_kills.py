@@ -137,6 +137,7 @@ def everything_is_out_once(pipeline: Pipeline, release: str) -> None:
     assert set(pipeline.artifacts(release).values()) <= set(held)
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("moment", "number"),
@@ -169,6 +170,7 @@ def finished(pipeline: Pipeline) -> list[str]:
 OTHER = {signal.SIGTERM: signal.SIGKILL, signal.SIGKILL: signal.SIGTERM}
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "later"),
@@ -240,6 +242,7 @@ def killed_in_the_middle(world: Pipeline, registry: str, who: str, number: int) 
     withdraw(world.registries)
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
     ("registry", "kills"),
     [
@@ -267,6 +270,7 @@ def test_what_is_killed_in_the_middle_of_an_upload_is_continued(
     assert sorted(second.published().values()) == sorted(second.artifacts(FIRST).values())
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.slow
 @pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM first", "SIGKILL first"])
 def test_crates_whose_run_is_killed_after_each_of_them_come_out_once_each(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasker_release_pipeline.orchestration import warm_up
+from tasker_release_pipeline import warm_up
 
 
 def test_warming_up_works_and_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
