@@ -200,6 +200,7 @@ def test_wrong_settings_are_refused_before_dagster_starts(world: World) -> None:
     assert not (world.folder / "dagster").exists()
 
 
+@pytest.mark.slow
 def test_a_ctrl_c_ends_a_run_in_order(ready: World) -> None:
     process = subprocess.Popen(
         [entry_point("tasker-release"), "run", RELEASE, "--job", "pre_flight_check"],

@@ -13,7 +13,7 @@ import pytest
 from tasker_release_pipeline.release.catalogue import BUILD_ASSETS, RELEASE_MANIFEST, STAGED_INSTALL
 from tests.pipeline.conftest import CRATES, FIRST, ROOT, Pipeline, example, git, once
 
-pytestmark = pytest.mark.toolchain
+pytestmark = [pytest.mark.toolchain, pytest.mark.slow]
 
 BROKEN = "rehearsal-broken"
 HEALTHY = "rehearsal-healthy"
