@@ -7,7 +7,12 @@ import dagster as dg
 
 from tasker_release_pipeline.release.errors import ReleaseError
 
-_INTERRUPTED = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
+_INTERRUPTED = "interrupted; run it again"
+_ENDED = {
+    "DagsterExecutionInterruptedError": _INTERRUPTED,
+    "KeyboardInterrupt": _INTERRUPTED,
+    "ChildProcessCrashException": "its process was killed, by hand or for want of memory; run it again",
+}
 _CHECK_FAILED = "DagsterAssetCheckFailedError"
 
 
@@ -44,8 +49,8 @@ def why(event: dg.DagsterEvent | None) -> str | None:
         return str(data.user_failure_data.description)
     if data.error is None:
         return event.message
-    if data.error.cls_name in _INTERRUPTED:
-        return "interrupted; run it again"
+    if data.error.cls_name in _ENDED:
+        return _ENDED[data.error.cls_name]
     if data.error.cls_name == _CHECK_FAILED:
         return "a blocking check did not pass: " + " ".join(data.error.message.split("\n")[1:]).strip()
     return None
