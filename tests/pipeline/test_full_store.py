@@ -10,7 +10,7 @@ import pytest
 
 from tests.pipeline.conftest import FIRST, ROOT, Ended, Pipeline
 
-pytestmark = pytest.mark.toolchain
+pytestmark = [pytest.mark.toolchain, pytest.mark.slow]
 
 # In a mount namespace of its own: the store on a file system that has so many KiB left; kept for looking at afterwards.
 SCRIPT = """

@@ -91,6 +91,7 @@ def test_six_crates_and_no_binding_are_published_where_only_the_cli_changed(seco
     assert "6 of 6 packages published" in second.summary("rehearsal-cli")
 
 
+@pytest.mark.slow
 def test_nothing_is_published_where_nothing_changed(second: Pipeline) -> None:
     before = second.published()
     ended = second.execute("release", "rehearsal-nothing")
@@ -100,6 +101,7 @@ def test_nothing_is_published_where_nothing_changed(second: Pipeline) -> None:
     assert "nothing to publish" in ended.output
 
 
+@pytest.mark.slow
 def test_a_finished_release_run_again_is_green_and_uploads_nothing(second: Pipeline) -> None:
     before = second.published()
     ended = second.execute("release", FIRST)
