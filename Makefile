@@ -17,13 +17,16 @@ export TASKER_RELEASE_STORE ?= $(STATE)/store
 export TASKER_RELEASE_WORK ?= $(STATE)/work
 export DAGSTER_HOME ?= $(STATE)/dagster
 
-.PHONY: help set-up rehearse ui test test-all unit lint lock clean
+.PHONY: help set-up set-up-tests rehearse ui test test-all unit lint lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 set-up: ## Install what the project needs: .venv, .tools, and (Debian, as root) the system's packages
 	@.ci/setup
+
+set-up-tests:
+	@.ci/setup tests
 
 rehearse: set-up ## Rehearse a release of the example workspace, or of SOURCE=../checkout, to registries on loopback
 	@.ci/rehearse "$(SOURCE)" "$(MANIFEST)"
@@ -42,10 +45,10 @@ unit: set-up ## The tests that need neither a network nor a toolchain, the fault
 	$(BIN)/pytest -n 2 --dist worksteal -m "not toolchain and not slow" \
 	  --ignore tests/faults --ignore-glob "tests/loopback/test_fault*"
 
-test: lint ## Everything that has to pass before a change lands (under 15 minutes on two cores)
+test: set-up-tests lint ## Everything that has to pass before a change lands (under 15 minutes on two cores)
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
-test-all: lint ## The same, with the longer proofs
+test-all: set-up-tests lint ## The same, with the longer proofs
 	$(BIN)/pytest -n 2 --dist worksteal
 
 lock: ## Pin the dependencies anew, within the ranges of pyproject.toml and config/lock/node/package.json
