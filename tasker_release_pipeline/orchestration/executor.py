@@ -1,4 +1,8 @@
-"""The executor: Dagster's multiprocess one, with what has to happen before a run's first step and after its last."""
+"""The executor: Dagster's own, with what has to happen before a run's first step and after its last.
+
+Steps run beside each other, in a process each. Few of them run one after another in the run's own process: processes
+for each, and the one that they are forked from, would cost more than the steps.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -24,6 +28,8 @@ from tasker_release_pipeline.steps.run import ReleaseRun
 from tasker_release_pipeline.steps.run_lock import sole_run
 from tasker_release_pipeline.steps.summary import write_summary
 
+_FEW_STEPS = 4
+
 
 class ReleaseExecutor(dg.Executor):
     """Refuses bad input before the first step, and writes the summary after any end.
@@ -31,19 +37,20 @@ class ReleaseExecutor(dg.Executor):
     Hooks would do neither: they do not fire on signals, killed steps, resource failures and skips.
     """
 
-    def __init__(self, inner: dg.Executor, manifest: Manifest) -> None:
-        self._inner = inner
+    def __init__(self, side_by_side: dg.Executor, in_process: dg.Executor, manifest: Manifest) -> None:
+        self._side_by_side = side_by_side
+        self._in_process = in_process
         self._manifest = manifest
 
     @property
     def retries(self) -> Any:
         """As configured."""
-        return self._inner.retries
+        return self._side_by_side.retries
 
     @property
     def step_dependency_config(self) -> Any:
         """As configured."""
-        return self._inner.step_dependency_config
+        return self._side_by_side.step_dependency_config
 
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
         """Run the steps."""
@@ -65,7 +72,9 @@ class ReleaseExecutor(dg.Executor):
                 failures["input"] = str(error)
                 yield _refused(plan_context, execution_plan, error)
                 return
-            for event in self._inner.execute(plan_context, execution_plan):
+            few = len(execution_plan.step_keys_to_execute) <= _FEW_STEPS
+            inner = self._in_process if few else self._side_by_side
+            for event in inner.execute(plan_context, execution_plan):
                 if (event.is_step_failure or event.is_step_up_for_retry) and event.step_key is not None:
                     failures[event.step_key] = _in_short(event)
                 elif event.is_step_success and event.step_key in failures:
@@ -81,9 +90,9 @@ def release_executor(manifest: Manifest) -> dg.ExecutorDefinition:
         config = dict(init_context.executor_config)
         # Spawned processes would import Dagster again for every step.
         config.setdefault("start_method", {"forkserver": {"preload_modules": ["tasker_release_pipeline.warm_up"]}})
-        inner = dg.multiprocess_executor.executor_creation_fn
-        assert inner is not None  # noqa: S101  # it is Dagster's own definition
-        return ReleaseExecutor(inner(init_context._replace(executor_config=config)), manifest)
+        side_by_side = _made(dg.multiprocess_executor, init_context, config)
+        in_process = _made(dg.in_process_executor, init_context, {"retries": config["retries"]})
+        return ReleaseExecutor(side_by_side, in_process, manifest)
 
     return dg.ExecutorDefinition(
         name="release",
@@ -91,6 +100,12 @@ def release_executor(manifest: Manifest) -> dg.ExecutorDefinition:
         requirements=dg.multiple_process_executor_requirements(),
         executor_creation_fn=create,
     )
+
+
+def _made(kind: dg.ExecutorDefinition, init_context: dg.InitExecutorContext, config: dict[str, Any]) -> dg.Executor:
+    create = kind.executor_creation_fn
+    assert create is not None  # noqa: S101  # it is Dagster's own definition
+    return create(init_context._replace(executor_config=config))
 
 
 def _refused(plan_context: Any, execution_plan: Any, error: ReleaseError) -> dg.DagsterEvent:

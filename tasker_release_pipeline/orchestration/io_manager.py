@@ -49,6 +49,7 @@ class StoreIOManager(dg.ConfigurableIOManager):
         """Read an asset's value."""
         asset = context.asset_key.to_user_string()
         store = ReleaseStore.of(context.partition_key)
-        if asset in _BUILDS:
-            return stored_build(store, _BUILDS[asset])
-        return store.demand(_FILES[asset], context.dagster_type.typing_type, f"run the job that has {asset} first")
+        with failures_in_words():  # a job before its time
+            if asset in _BUILDS:
+                return stored_build(store, _BUILDS[asset])
+            return store.demand(_FILES[asset], context.dagster_type.typing_type, f"run the job that has {asset} first")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from tasker_release_pipeline.release.errors import InputError
 from tasker_release_pipeline.steps.run import ReleaseRun
@@ -39,11 +40,11 @@ def sole_run(run: ReleaseRun) -> Iterator[None]:
 def end_with_the_run(run: ReleaseRun) -> None:
     """End this process, a step's, as soon as its run is dead: nobody would take its result, and the next run starts.
 
-    A thread waits for the run's lock. Where no run holds it (a step that an engine of another machine runs), it does
-    not wait.
+    A thread waits for the run's lock. Where no run holds it (a step that an engine of another machine runs), or this
+    very process does (a run of few steps), it does not wait.
     """
     path = _path(run)
-    if not path.exists():
+    if not path.exists() or _known(path.read_text(encoding="utf-8")).get("pid") == os.getpid():
         return
     file = open(path, "rb")  # noqa: SIM115  # the thread's, until the process ends
     try:
@@ -66,8 +67,15 @@ def _path(run: ReleaseRun) -> Path:
 
 
 def _holder(text: str) -> str:
+    match _known(text):
+        case {"run": run, "pid": pid, "since": since}:
+            return f"run {run} (process {pid}, since {since})"
+    return "another run"
+
+
+def _known(text: str) -> dict[str, Any]:
     try:
         known = json.loads(text)
-        return f"run {known['run']} (process {known['pid']}, since {known['since']})"
-    except (ValueError, KeyError, TypeError):
-        return "another run"
+    except ValueError:  # read before it was written whole
+        return {}
+    return known if isinstance(known, dict) else {}

@@ -13,9 +13,11 @@ fails the run.
 | actions/attest-build-provenance | a record of the files that it was given |
 
 `sudo` is a command that runs nothing: the system's packages are here already. The pipeline is installed once, by the
-first job that does it, with the step's own script; the jobs after it find that installation in place.
+first job that does it, with the step's own script; the jobs after it find that installation in place. What clippy
+makes of third parties' code is kept between jobs, as a cache on the runners would.
 """
 
+import fcntl
 import os
 import re
 import shutil
@@ -46,10 +48,16 @@ class Job:
 
 @dataclass
 class Run:
-    """One run of a workflow. `github`, `inputs`, `vars`, `secrets`: the contexts. `environment`: of the runner."""
+    """One run of a workflow. `github`, `inputs`, `vars`, `secrets`: the contexts. `environment`: of the runner.
+
+    `shared`: a folder in which the pipeline's installation is kept for all runs of the session. `cache`: what all
+    runners keep.
+    """
 
     workflow: Path
     folder: Path
+    shared: Path
+    cache: Path
     repository: Path
     github: dict[str, Any]
     inputs: dict[str, Any] = field(default_factory=dict)
@@ -63,10 +71,6 @@ class Run:
     @property
     def artifacts(self) -> Path:
         return self.folder / "artifacts"
-
-    @property
-    def installation(self) -> Path:
-        return self.folder / "pipeline"
 
     def start(self) -> dict[str, str]:
         """Run all jobs; the result of each. `cancelled` names the job during which somebody cancels the run."""
@@ -139,8 +143,9 @@ class _Attempt:
         number = len(list(run.folder.glob(f"{name}-*")))
         self.folder = run.folder / f"{name}-{number}"
         self.workspace, self.temp = self.folder / "workspace", self.folder / "temp"
-        for folder in (self.workspace, self.temp, self.folder / "bin"):
+        for folder in (self.workspace, self.temp / "work", self.folder / "bin"):
             folder.mkdir(parents=True)
+        (self.temp / "work" / "cache").symlink_to(run.cache)
         (self.folder / "bin" / "sudo").write_text('#!/bin/sh\necho "stand-in: sudo $*"\n')
         (self.folder / "bin" / "sudo").chmod(0o755)
         (self.folder / "bin" / "python").symlink_to(sys.executable)
@@ -205,24 +210,34 @@ class _Attempt:
             "RUNNER_TEMP": str(self.temp),
             **{f"GITHUB_{key.upper()}": str(value) for key, value in self.of.github.items()},
         }
-        if step.get("name") == INSTALLS and self.of.installation.exists():
-            (self.temp / "pipeline").symlink_to(self.of.installation)
-            script = step["run"][step["run"].index('echo "$RUNNER_TEMP/pipeline/bin"') :]
-        else:
-            script = step["run"]
-        done = subprocess.run(
-            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
-            cwd=self.workspace, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, timeout=400, check=False,
-        )  # fmt: skip
-        if step.get("name") == INSTALLS and not self.of.installation.exists() and done.returncode == 0:
-            self.of.installation.symlink_to(self.temp / "pipeline")
+        installs = step.get("name") == INSTALLS
+        with open(self.of.shared / "installation.lock", "wb") as lock:
+            if installs:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            done = subprocess.run(
+                ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", self._script(step, installs)],
+                cwd=self.workspace, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, text=True, timeout=400, check=False,
+            )  # fmt: skip
+            if installs and done.returncode == 0 and not self.installation.exists():
+                self.installation.symlink_to(self.temp / "pipeline")
         self.printed.append(f"## {step.get('name', step['run'])}\n{done.stdout}")
         self._take_files(step, context)
         if done.returncode != 0 and not self.failed:
             self.failed = True
         if self.of.cancelled == self.name:
             self.was_cancelled = True
+
+    @property
+    def installation(self) -> Path:
+        return self.of.shared / "pipeline-installation"
+
+    def _script(self, step: dict[str, Any], installs: bool) -> str:
+        script: str = step["run"]
+        if not installs or not self.installation.exists():
+            return script
+        (self.temp / "pipeline").symlink_to(self.installation)
+        return script[script.index('echo "$RUNNER_TEMP/pipeline/bin"') :]
 
     def _take_files(self, step: dict[str, Any], context: dict[str, Any]) -> None:
         self.extra |= _pairs(self.files["GITHUB_ENV"])

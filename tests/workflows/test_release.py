@@ -22,7 +22,7 @@ Start = Callable[..., Run]
 
 
 @pytest.fixture
-def start(second: Pipeline, tmp_path: Path) -> Start:
+def start(second: Pipeline, shared: Path, tmp_path: Path) -> Start:
     """A run of the workflow on what `second.source` has, with the pipeline in a folder of that repository.
 
     A first release is out; `changed`: the file that changed since.
@@ -57,6 +57,8 @@ def start(second: Pipeline, tmp_path: Path) -> Start:
         return Run(
             workflow=source / ".github" / "workflows" / "release.yml",
             folder=tmp_path / "runs" / str(number),
+            shared=shared,
+            cache=shared / "cache",
             repository=source,
             github=github,
             vars={"PIPELINE_FOLDER": IN_THE_REPOSITORY, "TASKER_RELEASE_REGISTRIES": "rehearsal"} | (vars or {}),
@@ -82,7 +84,7 @@ def outcomes(run: Run) -> dict[str, str]:
 
 
 def test_a_tag_with_a_core_change_is_released_and_a_failed_npm_job_is_run_again(start: Start, second: Pipeline) -> None:
-    run = start("tasker-shared/src/lib.rs")
+    run = start("tasker-shared/README.md")
     (refused,) = parse_faults("npm:upload:refuse:always")
     order(second.registries, refused)
     ended = run.start()
