@@ -251,14 +251,26 @@ GO_LIVE = {**NO_SECRETS, "RELEASE_DRY_RUN": "false", "GITHUB_API_URL": "http://1
 
 @pytest.fixture(scope="session")
 def refused(shared: Path) -> Pipeline:
-    """A release that was meant for the public registries, without a single token: it gets as far as its gate."""
+    """A release that was meant for the public registries, without a token for one: it gets as far as its gate.
+
+    On GitHub a tag that it would make stands on another commit.
+    """
     world = Pipeline(shared / "live", shared / "live-source")
     with once(shared, "live") as needed:
         if needed:
             example(world.source)
             worlds.prepare(world.source, LIVE[1:])
             git(world.source, "tag", LIVE)
-            ended = world.execute("release", LIVE, GO_LIVE, registries="live", dry_run=False)
+            elsewhere = git(world.source, "rev-parse", "HEAD~1").strip()
+            with serve_github(shared / "live-github", source=world.source, repository=NAME) as served:
+                served.state.create_tag(f"ruby-{LIVE}", elsewhere)
+                known = {
+                    **GO_LIVE,
+                    "GITHUB_API_URL": served.url,
+                    "GITHUB_REPOSITORY": NAME,
+                    "GITHUB_TOKEN": served.token,
+                }
+                ended = world.execute("release", LIVE, known, registries="live", dry_run=False)
             (world.folder / "ended.txt").write_text(ended.output)
     return world
 
@@ -276,6 +288,15 @@ def test_a_live_release_without_the_gems_key_ends_at_its_gate(refused: Pipeline)
     for name, variable in (("rubygems", "GEM_HOST_API_KEY"), ("crates_io", "CARGO_REGISTRY_TOKEN")):
         said = f"credentials/{name}: credentials_accepted: no token for {name}: set {variable} in the environment"
         assert said in errors
+    assert refused.outcomes(LIVE) == {}
+
+
+@pytest.mark.toolchain
+@pytest.mark.slow
+def test_17_a_tag_that_could_not_be_pushed_after_all_is_published_stops_at_the_gate(refused: Pipeline) -> None:
+    errors = gate_errors(Gate.model_validate(refused.read(LIVE, "gate.json")))
+    (error,) = [message for message in errors if message.startswith("credentials/github: ")]
+    assert f"ruby-{LIVE} stands on {git(refused.source, 'rev-parse', 'HEAD~1').strip()}" in error
     assert refused.outcomes(LIVE) == {}
 
 
