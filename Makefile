@@ -54,6 +54,9 @@ test-all: set-up-tests lint ## The same, with the longer proofs
 lock: ## Pin the dependencies anew, within the ranges of pyproject.toml and config/lock/node/package.json
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 --upgrade \
 	  --quiet --custom-compile-command "make lock" --output-file config/lock/python.txt
+	echo hatchling | $(BIN)/uv pip compile pyproject.toml - --extra web --extra postgres --extra s3 --extra slack --extra celery \
+	  --extra tools --universal --generate-hashes --python-version 3.11 --constraints config/lock/python.txt \
+	  --quiet --custom-compile-command "make lock" --output-file config/lock/runtime.txt
 	cd config/lock/node && npm update --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved
 
 clean: ## Remove what rehearsals left; the set-up stays

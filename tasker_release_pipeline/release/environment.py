@@ -1,0 +1,166 @@
+"""Every environment variable that is read, and what it means: one list, which docs/settings.md is written from.
+
+python -m tasker_release_pipeline.release.environment > docs/settings.md
+"""
+
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tasker_release_pipeline.release.settings import LATCH, Settings
+
+
+class Group(StrEnum):
+    """What a variable is about; the heading of its table, with a word on all of it."""
+
+    KNOBS = "The six knobs of a release"
+    PLACES = "Where things are kept"
+    CREDENTIALS = "What lets us in"
+    GITHUB = "GitHub"
+    INSTANCE = "Dagster"
+    CONTAINER = "compose.yaml"
+
+
+_WORDS = {
+    Group.KNOBS: (
+        "Fields of the run config (`resources: settings: config:`), each optional. What a run's config says wins over "
+        "the environment, that over what the release used before, that over the default; the latch overrides all."
+    ),
+    Group.PLACES: "Environment alone: they belong to the machine, not to the release.",
+    Group.CREDENTIALS: (
+        "Secrets, by these names alone: never in a config, an argument or a file of the store. "
+        "[credentials.md](credentials.md) says who needs which; a machine that publishes nothing itself needs none."
+    ),
+    Group.GITHUB: "Set by GitHub in every job of Actions; elsewhere where a release is recorded, or started there.",
+    Group.INSTANCE: "Read by Dagster, or by its configuration in `config/`.",
+    Group.CONTAINER: "Read by `compose.yaml`, from the environment or from a file `.env` beside it.",
+}
+
+
+@dataclass(frozen=True)
+class Variable:
+    """An environment variable. `default`: what an unset or empty one means, as it is shown."""
+
+    group: Group
+    name: str
+    meaning: str
+    default: str = ""
+
+    @property
+    def knob(self) -> str:
+        """The run config's field that it stands for; empty: none."""
+        field = self.name.removeprefix("TASKER_RELEASE_").lower()
+        return field if self.group is Group.KNOBS and field in Settings.model_fields else ""
+
+
+def _knob(field: str, meaning: str) -> Variable:
+    default = Settings.model_fields[field].default
+    shown = f"`{str(default).lower() if isinstance(default, bool) else default}`" if default != "" else ""
+    return Variable(Group.KNOBS, f"TASKER_RELEASE_{field.upper()}", meaning, shown)
+
+
+VARIABLES = (
+    _knob("source", "a git checkout of the workspace"),
+    _knob("manifest", "what is released: a packaged manifest (`tasker`, `tasker-ctl`), or a path to one"),
+    _knob("dry_run", "end at the gate and upload nothing"),
+    _knob("on_duplicate", "a version is out already, with the same content: `skip`, `warn` or `fail`"),
+    _knob("from_ref", "the base for change detection; empty: what was last published"),
+    _knob("registries", "`live`, or `rehearsal`: registries on loopback, which the run starts"),
+    Variable(
+        Group.KNOBS,
+        LATCH,
+        "the latch: where live registries are meant, every run is a dry run unless this says `false`",
+        "`true`",
+    ),
+    Variable(
+        Group.PLACES,
+        "TASKER_RELEASE_STORE",
+        "the release store: a folder, or any fsspec URL; one that several machines share is in S3, GCS or Azure",
+        "`.tasker-release/store`",
+    ),
+    Variable(
+        Group.PLACES,
+        "TASKER_RELEASE_WORK",
+        "worktrees, builds and caches of this machine; may be thrown away between releases",
+        "`.tasker-release/work`",
+    ),
+    Variable(
+        Group.INSTANCE, "TASKER_RELEASE_REHEARSALS", "`on`: every night a rehearsal (on in `compose.yaml`)", "off"
+    ),
+    Variable(
+        Group.PLACES,
+        "TASKER_RELEASE_REHEARSAL_REGISTRIES",
+        "a folder of registries that several rehearsals share; empty: each has its own",
+    ),
+    Variable(Group.CREDENTIALS, "CARGO_REGISTRY_TOKEN", "crates.io"),
+    Variable(Group.CREDENTIALS, "GEM_HOST_API_KEY", "RubyGems"),
+    Variable(Group.CREDENTIALS, "UV_PUBLISH_TOKEN", "PyPI, outside of GitHub Actions"),
+    Variable(Group.CREDENTIALS, "MATURIN_PYPI_TOKEN", "PyPI, read where `UV_PUBLISH_TOKEN` is not set"),
+    Variable(Group.CREDENTIALS, "NPM_TOKEN", "npm, outside of GitHub Actions"),
+    Variable(
+        Group.CREDENTIALS, "GITHUB_TOKEN", "GitHub: writes tags and releases; without it only what is public is read"
+    ),
+    Variable(Group.CREDENTIALS, "GH_TOKEN", "GitHub, read where `GITHUB_TOKEN` is not set"),
+    Variable(Group.CREDENTIALS, "ACTIONS_ID_TOKEN_REQUEST_URL", "set by GitHub in a job that may have ID tokens"),
+    Variable(Group.CREDENTIALS, "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "the same"),
+    Variable(
+        Group.GITHUB, "GITHUB_REPOSITORY", "`owner/name` of the workspace's repository", "the checkout's `origin`"
+    ),
+    Variable(Group.GITHUB, "GITHUB_API_URL", "another address of the API, such as GitHub Enterprise's"),
+    Variable(Group.GITHUB, "GITHUB_ACTIONS", "`true` within a job of Actions alone"),
+    Variable(Group.GITHUB, "GITHUB_OUTPUT", "the file that takes a job's outputs"),
+    Variable(Group.GITHUB, "GITHUB_STEP_SUMMARY", "the file that takes a job's summary"),
+    Variable(
+        Group.INSTANCE,
+        "DAGSTER_HOME",
+        "the folder of the instance: `dagster.yaml`, logs of runs, and, without Postgres, their history",
+        "`.tasker-release/dagster` (`make`, `tasker-release run`)",
+    ),
+    Variable(
+        Group.INSTANCE,
+        "DAGSTER_POSTGRES_URL",
+        "the shared instance's database, `postgresql+psycopg2://user:password@host:5432/name`; empty: SQLite in "
+        "`DAGSTER_HOME`",
+    ),
+    Variable(Group.INSTANCE, "DAGSTER_CODE_SERVER_HOST", "the code server: where it listens, where it is found"),
+    Variable(Group.INSTANCE, "DAGSTER_CODE_SERVER_PORT", "the code server's port", "`4000` in `compose.yaml`"),
+    Variable(Group.INSTANCE, "DAGSTER_WEBSERVER_HOST", "where the web server listens", "`127.0.0.1`"),
+    Variable(Group.INSTANCE, "DAGSTER_WEBSERVER_PORT", "its port", "`3000`"),
+    Variable(Group.CONTAINER, "POSTGRES_PASSWORD", "the database's password, letters and digits; has to be set"),
+    Variable(
+        Group.CONTAINER,
+        "TASKER_SOURCE_URL",
+        "what to clone as the source: the URL of the workspace's repository; has to be set",
+    ),
+    Variable(Group.CONTAINER, "WEB_PORT", "the port on the host's loopback that shows the web UI", "`3000`"),
+    Variable(Group.CONTAINER, "VIEWER_PORT", "the same for the read-only web UI (profile `viewer`)", "`3001`"),
+)
+
+
+def settings_page() -> str:
+    """docs/settings.md: one table for each group, in Markdown."""
+    lines = [
+        "# Settings",
+        "",
+        "Written by `python -m tasker_release_pipeline.release.environment > docs/settings.md`; a test compares them.",
+        "An empty variable counts as unset.",
+    ]
+    for group in Group:
+        found = [variable for variable in VARIABLES if variable.group is group]
+        has_knobs = any(variable.knob for variable in found)
+        lines += ["", f"## {group}", "", _WORDS[group], ""]
+        lines += [_row("setting", "environment", "default", "meaning", has_knobs=has_knobs)]
+        lines += [_row("---", "---", "---", "---", has_knobs=has_knobs)]
+        for variable in found:
+            knob = f"`{variable.knob}`" if variable.knob else ""
+            lines.append(_row(knob, f"`{variable.name}`", variable.default, variable.meaning, has_knobs=has_knobs))
+    return "\n".join(lines) + "\n"
+
+
+def _row(setting: str, *cells: str, has_knobs: bool) -> str:
+    shown = [setting, *cells] if has_knobs else cells
+    return "| " + " | ".join(shown) + " |"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(settings_page())
