@@ -15,7 +15,7 @@ export FAULTS
 export RELEASE
 export TASKER_RELEASE_STORE ?= $(STATE)/store
 export TASKER_RELEASE_WORK ?= $(STATE)/work
-export DAGSTER_HOME ?= $(STATE)/dagster
+export DAGSTER_HOME ?= $(STATE)/dagster$(if $(DAGSTER_POSTGRES_URL),-postgres)
 
 .PHONY: help set-up set-up-tests rehearse ui test test-all unit lint lock clean
 
@@ -32,7 +32,7 @@ rehearse: set-up ## Rehearse a release of the example workspace, or of SOURCE=..
 	@.ci/rehearse "$(SOURCE)" "$(MANIFEST)"
 
 ui: set-up ## The web UI, on loopback; it shows what was rehearsed
-	@mkdir -p $(DAGSTER_HOME) && cp -n config/dagster.yaml $(DAGSTER_HOME)/ 2>/dev/null || true
+	@$(BIN)/python -m tasker_release_pipeline.cli.home $(DAGSTER_HOME)
 	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1
 
 lint: set-up ## Formatting, linting, types, import rules

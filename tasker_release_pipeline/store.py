@@ -17,6 +17,7 @@ from typing import BinaryIO, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from upath import UPath
+from upath.implementations.cloud import CloudPath
 
 from tasker_release_pipeline.release.artifact import Artifact
 from tasker_release_pipeline.release.checks import CheckResult
@@ -38,8 +39,23 @@ class ReleaseStore:
 
     @classmethod
     def of(cls, release: str, environment: Mapping[str, str] = os.environ) -> "ReleaseStore":
-        """The store that `TASKER_RELEASE_STORE` names, by default `.tasker-release/store` in the working directory."""
-        return cls(UPath(environment.get("TASKER_RELEASE_STORE") or DEFAULT).absolute(), release)
+        """The store that `TASKER_RELEASE_STORE` names, by default `.tasker-release/store` in the working directory.
+
+        Raises InputError for one that can't be reached for want of a package.
+        """
+        url = environment.get("TASKER_RELEASE_STORE") or DEFAULT
+        try:
+            root = UPath(url).absolute()
+            if isinstance(root, CloudPath):
+                # Other machines write as well: what a listing said a moment ago may have changed.
+                root = UPath(url, use_listings_cache=False)
+            _ = root.fs
+        except (ImportError, ValueError) as error:
+            raise InputError(
+                f"store {url}: {error}; for a bucket of S3 pip install 'tasker-release-pipeline[s3]', or name another "
+                "store in TASKER_RELEASE_STORE"
+            ) from None
+        return cls(root, release)
 
     @property
     def folder(self) -> UPath:
@@ -56,7 +72,8 @@ class ReleaseStore:
         probe = f".probe-{uuid.uuid4().hex}"
         try:
             self._write(probe, bytes(1024))  # a full disk still takes empty files
-            (self.folder / probe).unlink()
+            with os_errors():
+                (self.folder / probe).unlink()
         except OSError as error:
             raise _not_written(f"store {self.root}", error) from None
 
@@ -68,7 +85,8 @@ class ReleaseStore:
         """Read a model; None where the file is not there. Raises InputError where it is not of its kind."""
         target = self.folder / path
         try:
-            content = target.read_bytes()
+            with os_errors():
+                content = target.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -101,8 +119,9 @@ class ReleaseStore:
     def _write(self, path: str, content: bytes) -> None:
         if self.local is None:
             target = self.folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)  # object stores put whole objects
+            with os_errors():
+                make_folder(target.parent)
+                target.write_bytes(content)  # object stores put whole objects
             return
         place = self.local / path
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -120,12 +139,15 @@ class ReleaseStore:
         """Copy a kept file into a local folder. Raises InputError where it is missing or was changed."""
         source = self.folder / "artifacts" / artifact.file
         try:
-            content = source.read_bytes()
+            with os_errors():
+                content = source.read_bytes()
         except FileNotFoundError:
             raise InputError(
                 f"{source}: is not there, though the release manifest lists it; "
                 f"run the build of {artifact.package} again"
             ) from None
+        except OSError as error:
+            raise InputError(f"{source}: cannot be read ({error.strerror or error}); run again") from None
         digest = hashlib.sha256(content).hexdigest()
         if digest != artifact.sha256:
             raise InputError(
@@ -172,9 +194,32 @@ class ReleaseStore:
 
     def _json(self, folder: str) -> list[UPath]:
         place = self.folder / folder
-        if not place.is_dir():
-            return []
-        return sorted(p for p in place.iterdir() if p.name.endswith(".json") and not p.name.startswith("."))
+        try:
+            with os_errors():
+                found = list(place.iterdir()) if place.is_dir() else []
+        except OSError as error:
+            raise InputError(
+                f"{place}: cannot be listed ({error.strerror or error}); mend its permissions, or name another store "
+                "in TASKER_RELEASE_STORE"
+            ) from None
+        return sorted(p for p in found if p.name.endswith(".json") and not p.name.startswith("."))
+
+
+def make_folder(folder: UPath) -> None:
+    """Make a folder where a file system has such; an object store has none, and would make a bucket instead."""
+    if not isinstance(folder, CloudPath):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def os_errors() -> Iterator[None]:
+    """Have what remote file systems raise of their own (no answer, no credentials) as OSError."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(f"{type(error).__name__}: {error}") from error
 
 
 def _not_written(what: str, error: OSError) -> InputError:

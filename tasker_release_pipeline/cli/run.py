@@ -1,7 +1,6 @@
 """`run`: a release by its graph, in a process of its own."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tasker_release_pipeline.cli.command import INTERRUPTED, ReleaseCommand
+from tasker_release_pipeline.cli.home import dagster_home
 from tasker_release_pipeline.cli.options import Place, common_options, from_option
 from tasker_release_pipeline.cli.progress import Progress
 from tasker_release_pipeline.release.settings import LATCH, OnDuplicate
@@ -39,8 +39,6 @@ JOBS = (
     "github_release",
     "release_summary",
 )
-_HOME = ".tasker-release/dagster"
-_HOME_SETTINGS = "telemetry:\n  enabled: false\nnux:\n  enabled: false\npython_logs:\n  python_log_level: INFO\n"
 
 
 @click.command(cls=ReleaseCommand)
@@ -86,8 +84,9 @@ def run(
 
     The public registries take uploads only with `--no-dry-run` and RELEASE_DRY_RUN=false in the environment.
 
-    Runs Dagster's job in a process of its own, which records it in DAGSTER_HOME (default: .tasker-release/dagster). On
-    a terminal one line shows what is being done, elsewhere each line of each tool is printed; the store keeps them all.
+    Runs Dagster's job in a process of its own, which records it in DAGSTER_HOME (default: .tasker-release/dagster), or
+    where DAGSTER_POSTGRES_URL is set in Postgres. On a terminal one line shows what is being done, elsewhere each line
+    of each tool is printed; the store keeps them all.
     Exits with 0, or with 1 where anything failed; the summary says what, and the command that repairs it.
 
     \b
@@ -125,10 +124,7 @@ def run(
 
 def _environment(place: Place, settled: "ReleaseRun") -> dict[str, str]:
     """Dagster's environment: ours, with the manifest that its graph is made from, and a home."""
-    home = Path(os.environ.get("DAGSTER_HOME") or _HOME).absolute()
-    home.mkdir(parents=True, exist_ok=True)
-    if not (home / "dagster.yaml").exists():
-        (home / "dagster.yaml").write_text(_HOME_SETTINGS)
+    home = dagster_home(place.environment)
     given = {"DAGSTER_HOME": str(home), "TASKER_RELEASE_MANIFEST": settled.settings.manifest, "PYTHONUNBUFFERED": "1"}
     return {**place.environment, **given}
 

@@ -28,6 +28,7 @@ from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import InputError
 from tasker_release_pipeline.release.settings import Mode
 from tasker_release_pipeline.steps.run import ReleaseRun
+from tasker_release_pipeline.store import make_folder, os_errors
 
 LEASE_SECONDS = 180.0
 """How long a lease holds without being renewed: as long does a killed run keep others out."""
@@ -128,8 +129,14 @@ class _Chain:
         number = greatest + 1
         try:
             self._write(number, token, mode="create")
-        except FileExistsError:
-            # Or it was us, and the answer to the first try got lost.
+        except OSError as error:
+            # Each file system has its own error for "is there already" (s3fs: EINVAL). Or it is ours, and the answer to
+            # the first try got lost.
+            if number not in self._numbers():
+                raise InputError(
+                    f"store {self.run.store.root}: the lease cannot be written ({error.strerror or error}); mend its "
+                    "permissions, or name another store in TASKER_RELEASE_STORE"
+                ) from None
             if (holder := self._read(number)).token != token:
                 raise self._taken(holder) from None
         # Numbers below are cleared away by their successor: what we created may be such a one.
@@ -137,7 +144,7 @@ class _Chain:
             raise self._taken(self._read(latest))
         for older in self._numbers():
             if older < number:
-                with suppress(OSError):
+                with suppress(OSError), os_errors():
                     (self.folder / f"{older}.json").unlink()
         return number
 
@@ -168,8 +175,9 @@ class _Chain:
             released=released,
         )
         content = lease.model_dump_json(indent=2).encode()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.folder.fs.pipe_file((self.folder / f"{number}.json").path, content, mode=mode)
+        with os_errors():
+            make_folder(self.folder)
+            self.folder.fs.pipe_file((self.folder / f"{number}.json").path, content, mode=mode)
 
     def _read(self, number: int) -> Lease:
         path = f".lease/{self.registry}/{number}.json"
@@ -180,7 +188,8 @@ class _Chain:
 
     def _numbers(self) -> list[int]:
         self.folder.fs.invalidate_cache()  # of listings, where a file system keeps them
-        found = self.folder.iterdir() if self.folder.is_dir() else ()
+        with os_errors():
+            found = list(self.folder.iterdir()) if self.folder.is_dir() else []
         return [int(path.name.removesuffix(".json")) for path in found if path.name.removesuffix(".json").isdigit()]
 
     def _taken(self, holder: Lease) -> InputError:
