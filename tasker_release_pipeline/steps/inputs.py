@@ -33,7 +33,7 @@ def check_inputs(
             f"release {run.release}: {run.checkout.path} has no tag of that name, and a live release publishes the "
             "tagged commit; fetch it (git fetch --tags), or correct the key"
         )
-    if problems := check_tools(run.manifest, {*builds, *publishes}).problems:
+    if problems := check_tools(run.manifest, builds, publishes).problems:
         raise InputError("; ".join(problems))
     # The stamped tree is checked in any case; here already where it is at hand, before anything starts.
     if (

@@ -18,13 +18,14 @@ from tasker_release_pipeline.toolchains.runner import run
 ANSWER_SECONDS = 20.0
 """How long a tool may take to say its version: a busy machine's first start of Ruby takes some."""
 
-# Who uploads to a registry, inspects and installs from it. cargo compiles what gems and wheels are made of.
+# Who uploads to a registry, inspects and installs from it; installing a gem compiles it.
 _CLIENTS = {
-    RegistryName.CRATES_IO: ("cargo",),
-    RegistryName.RUBYGEMS: ("gem", "ruby", "cargo"),
-    RegistryName.PYPI: ("uv", "cargo"),
-    RegistryName.NPM: ("npm", "node"),
+    RegistryName.CRATES_IO: {"cargo"},
+    RegistryName.RUBYGEMS: {"gem", "ruby", "cargo"},
+    RegistryName.PYPI: {"uv"},
+    RegistryName.NPM: {"npm", "node"},
 }
+_COMPILERS = {RegistryName.PYPI: {"cargo"}}
 _NUMBER = re.compile(r"\d+(?:\.\d+)+")
 
 
@@ -45,24 +46,26 @@ def search_path() -> str:
     return os.pathsep.join([*folders, os.environ.get("PATH", os.defpath)])
 
 
-def needed(manifest: Manifest, registries: Collection[RegistryName]) -> tuple[str, ...]:
-    """The tools that building for these registries, uploading to and installing from them takes, sorted.
+def needed(
+    manifest: Manifest, builds: Collection[RegistryName], uploads: Collection[RegistryName] = ()
+) -> tuple[str, ...]:
+    """The tools that it takes to build for some registries, upload to these or others, and install from them; sorted.
 
     Build commands say what they run by their first word, and by any that `manifest.tools` knows. A tool that
     `manifest.tools` alone names (protoc) is needed to compile the crates.
     """
-    tools = {"git"}
-    for registry in registries:
-        tools |= _of_registry(manifest, registry)
+    tools = {"git"}.union(
+        *(_to_build(manifest, registry) for registry in builds), *(_CLIENTS[registry] for registry in uploads)
+    )
     if "cargo" in tools:
-        everywhere = {tool for registry in RegistryName for tool in _of_registry(manifest, registry)}
+        everywhere = {tool for registry in RegistryName for tool in _to_build(manifest, registry)}
         tools |= set(manifest.tools) - everywhere
     return tuple(sorted(tools))
 
 
-def check_tools(manifest: Manifest, registries: Collection[RegistryName]) -> Tools:
+def check_tools(manifest: Manifest, builds: Collection[RegistryName], uploads: Collection[RegistryName] = ()) -> Tools:
     """Ask all needed tools for their versions, at once, and compare them with the manifest's minima."""
-    tools = needed(manifest, registries)
+    tools = needed(manifest, builds, uploads)
     with ThreadPoolExecutor(max_workers=len(tools)) as pool:
         answers = dict(zip(tools, pool.map(_version, tools), strict=True))
     versions = {tool: answer for tool, answer in answers.items() if not isinstance(answer, ToolError)}
@@ -77,13 +80,13 @@ def check_tools(manifest: Manifest, registries: Collection[RegistryName]) -> Too
     return Tools(versions, problems)
 
 
-def _of_registry(manifest: Manifest, registry: RegistryName) -> set[str]:
+def _to_build(manifest: Manifest, registry: RegistryName) -> set[str]:
     section = manifest.registries.get(registry)
     commands = section.build.commands if section else ()
     # A path is a script of the workspace, no tool to be installed. `uv run maturin` runs two.
     first = {command.run[0] for command in commands if "/" not in command.run[0]}
     started = {word for command in commands for word in command.run if word in manifest.tools}
-    return {*_CLIENTS[registry], *first, *started}
+    return {*_CLIENTS[registry], *_COMPILERS.get(registry, ()), *first, *started}
 
 
 def _version(tool: str) -> str | ToolError:

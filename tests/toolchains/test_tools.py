@@ -41,6 +41,14 @@ def test_the_manifests_commands_and_the_registrys_clients_are_needed() -> None:
     assert needed(manifest, []) == ("git",)
 
 
+def test_who_uploads_stored_files_needs_the_client_and_what_an_install_compiles_with() -> None:
+    manifest = load("tasker")
+    assert needed(manifest, [], [RegistryName.NPM]) == ("git", "node", "npm")
+    assert needed(manifest, [], [RegistryName.CRATES_IO]) == ("cargo", "git", "protoc")
+    assert needed(manifest, [], [RegistryName.RUBYGEMS]) == ("cargo", "gem", "git", "protoc", "ruby")
+    assert needed(manifest, [], [RegistryName.PYPI]) == ("git", "uv")
+
+
 def test_a_script_of_the_workspace_is_no_tool() -> None:
     rows = load("tasker").model_dump(mode="json")
     rows["registries"]["npm"]["build"]["commands"] = [{"run": ["./build.sh"], "seconds": 1}]
