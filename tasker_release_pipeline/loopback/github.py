@@ -20,6 +20,7 @@ from starlette.routing import Mount, Route
 
 from tasker_release_pipeline.loopback.access import bearer, is_token
 from tasker_release_pipeline.loopback.github_answers import ANONYMOUS, Access, Refusal
+from tasker_release_pipeline.loopback.github_artifacts import Artifacts
 from tasker_release_pipeline.loopback.github_releases import Releases
 from tasker_release_pipeline.loopback.github_repository import Repository
 from tasker_release_pipeline.loopback.github_state import GitHubState, Order
@@ -58,8 +59,13 @@ def serve_github(
 
 def github_app(state: GitHubState, repository: str, token: str, access: Access) -> Starlette:
     """The API of one repository."""
-    releases = Releases(state, repository)
-    routes = [*Repository(state, repository).routes(), *releases.routes(), *Workflows(state, repository).routes()]
+    releases, artifacts = Releases(state, repository), Artifacts(state, repository)
+    routes = [
+        *Repository(state, repository).routes(),
+        *releases.routes(),
+        *Workflows(state, repository).routes(),
+        *artifacts.routes(),
+    ]
 
     async def refuse(_: Request, refusal: Exception) -> Response:
         assert isinstance(refusal, Refusal)  # noqa: S101 - for mypy: it is registered for these alone
@@ -87,6 +93,7 @@ def github_app(state: GitHubState, repository: str, token: str, access: Access) 
             Route("/installation/repositories", _installation),
             Mount(f"/repos/{repository}", routes=routes),
             Mount(f"/uploads/repos/{repository}", routes=releases.upload_routes()),
+            *artifacts.storage_routes(),
         ],
         middleware=[Middleware(BaseHTTPMiddleware, dispatch=guard)],
         exception_handlers={Refusal: refuse, 404: missing},

@@ -7,6 +7,7 @@ Layout below the root; nothing is kept in memory, so that any number of processe
     releases/<id>.json    releases, drafts among them
     assets/<id>.json      files of releases; their bytes in files/<sha256>
     runs/<id>.json        runs that workflow_dispatch started
+    artifacts/<id>.json   what runs uploaded; the zips' bytes in files/<sha256>
     orders/<n>.json       what is ordered to go wrong, each once
 
 Commits and branches are those of a git checkout, which stands for what was pushed.
