@@ -1,7 +1,7 @@
 """The repository that a release is recorded in: the real one, or in a rehearsal one on loopback."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tasker_release_pipeline.github.api import WAIT_SECONDS, GitHub
 from tasker_release_pipeline.loopback.github import serve_github
 from tasker_release_pipeline.registries.endpoints import GITHUB_API
 from tasker_release_pipeline.release.errors import InputError
-from tasker_release_pipeline.release.git import GitError
+from tasker_release_pipeline.release.git import Checkout, GitError
 from tasker_release_pipeline.release.settings import Registries
 from tasker_release_pipeline.steps.registry_sets import rehearsal_folder
 from tasker_release_pipeline.steps.run import ReleaseRun
@@ -28,7 +28,8 @@ def github(run: ReleaseRun, wait_seconds: float = WAIT_SECONDS) -> Iterator[GitH
     """
     if run.settings.registries is Registries.LIVE:
         url = run.environment.get("GITHUB_API_URL") or GITHUB_API
-        with GitHub.at(url, _repository(run), token(run), wait_seconds) as api:
+        named = repository(run.environment, lambda: run.checkout)
+        with GitHub.at(url, named, token(run.environment), wait_seconds) as api:
             yield api
         return
     with (
@@ -45,23 +46,25 @@ def github_folder(run: ReleaseRun) -> Path:
     return rehearsal_folder(run) / "github"
 
 
-def token(run: ReleaseRun) -> str | None:
+def token(environment: Mapping[str, str]) -> str | None:
     """The token at hand."""
-    found = (run.environment.get(name, "").strip() for name in TOKEN_VARIABLES)
+    found = (environment.get(name, "").strip() for name in TOKEN_VARIABLES)
     return next(filter(None, found), None)
 
 
-def _repository(run: ReleaseRun) -> str:
-    if named := run.environment.get("GITHUB_REPOSITORY"):
+def repository(environment: Mapping[str, str], checkout: Callable[[], Checkout]) -> str:
+    """The repository's `owner/name`; `checkout` is asked where the environment has none. Raises InputError."""
+    if named := environment.get("GITHUB_REPOSITORY"):
         return named
+    source = checkout()
     try:
-        origin = run.checkout.run("remote", "get-url", "origin").strip()
+        origin = source.run("remote", "get-url", "origin").strip()
     except GitError:
         origin = ""
     found = _REMOTE.search(origin)
     if found is None or Path(origin).exists():
         raise InputError(
             "the GitHub repository is not known: set GITHUB_REPOSITORY=owner/name in the environment, or give "
-            f"{run.checkout.path} a remote `origin` that leads to it"
+            f"{source.path} a remote `origin` that leads to it"
         )
     return found[1]
