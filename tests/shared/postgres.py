@@ -34,15 +34,16 @@ class Postgres:
 
     def start(self) -> None:
         settings = ("fsync=off", "listen_addresses=127.0.0.1", f"unix_socket_directories={self.folder}")
-        self.process = subprocess.Popen(
-            [
-                *_as_postgres(),
-                *(str(self.binaries / "postgres"), "-D", str(self.folder / "data"), "-p", str(self.port)),
-                *(argument for setting in settings for argument in ("-c", setting)),
-            ],
-            stdout=(self.folder / "log").open("ab"),
-            stderr=subprocess.STDOUT,
-        )
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    *_as_postgres(),
+                    *(str(self.binaries / "postgres"), "-D", str(self.folder / "data"), "-p", str(self.port)),
+                    *(argument for setting in settings for argument in ("-c", setting)),
+                ],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
         limit = time.monotonic() + 30
         while not self.answers():
             assert self.process.poll() is None, (self.folder / "log").read_text()

@@ -1,0 +1,91 @@
+"""Services that go away in the middle of something, or do not come up."""
+
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tasker_release_pipeline.store import ReleaseStore
+from tests.container.processes import RELEASE, ROOT, Stack, wait
+
+pytestmark = pytest.mark.slow
+
+_LOCATIONS = """
+{
+  workspaceOrError {
+    ... on Workspace {
+      locationEntries { name loadStatus locationOrLoadError { __typename ... on PythonError { message } } }
+    }
+  }
+}
+"""
+
+
+def start(services: Stack, *names: str) -> None:
+    for name in names:
+        services.start(name)
+        services.become_healthy(name)
+
+
+@pytest.mark.toolchain
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["restarted", "killed"])
+def test_a_run_ends_well_though_the_web_server_is_gone_in_its_middle(services: Stack, number: signal.Signals) -> None:
+    start(services, "code", "daemon", "webserver")
+    run = services.launch("detect_and_calculate")
+    services.become(run, "STARTED")
+    services.kill("webserver", number)
+    gone_at = time.time()
+    start(services, "webserver")
+    services.become(run, "SUCCESS")
+    assert services.ended(run) > gone_at
+    store = ReleaseStore.of(RELEASE, services.environment("code"))
+    assert (store.folder / "plan.json").exists()
+
+
+def test_the_queue_goes_on_when_a_killed_daemon_is_started_again(services: Stack) -> None:
+    start(services, "code", "webserver", "daemon")
+    done = services.launch("release_summary")
+    services.become(done, "SUCCESS")
+    services.kill("daemon")
+    waiting = [services.launch("release_summary", f"{RELEASE}{number}") for number in range(3)]
+    assert [services.status(run) for run in waiting] == ["QUEUED"] * 3
+    start(services, "daemon")
+    for run in waiting:
+        services.become(run, "SUCCESS")
+    assert services.status(done) == "SUCCESS"
+
+
+def test_a_code_location_that_cannot_be_imported_says_why(services: Stack, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(ROOT / "tasker_release_pipeline", broken / "tasker_release_pipeline")
+    definitions = broken / "tasker_release_pipeline" / "definitions.py"
+    whole = definitions.read_text()
+    definitions.write_text("import a_library_that_is_not_installed\n" + whole)
+    services.start("code", cwd=broken, PYTHONPATH=str(broken))
+    services.start("webserver")
+    services.become_healthy("webserver")
+    seen: list[dict[str, object]] = []
+
+    def is_told() -> bool:
+        (entry,) = services.ask(_LOCATIONS)["workspaceOrError"]["locationEntries"]
+        seen.append(entry["locationOrLoadError"])
+        return "a_library_that_is_not_installed" in str(seen[-1])
+
+    wait(is_told, lambda: f"{seen[-1:]}\n{services.said('code')}\n{services.said('webserver')}")
+    assert seen[-1]["__typename"] == "PythonError"
+    assert "No module named 'a_library_that_is_not_installed'" in str(seen[-1]["message"])
+
+    # Mended, it is loaded again by the button of the web UI, with nothing restarted.
+    definitions.write_text(whole)
+    services.ask(
+        'mutation { reloadRepositoryLocation(repositoryLocationName: "tasker_release_pipeline") { __typename } }'
+    )
+    wait(
+        lambda: (
+            services.ask(_LOCATIONS)["workspaceOrError"]["locationEntries"][0]["locationOrLoadError"]["__typename"]
+            == "RepositoryLocation"
+        ),
+        lambda: services.said("code"),
+    )

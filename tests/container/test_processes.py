@@ -1,0 +1,51 @@
+"""The services of compose.yaml start by its commands, and become healthy by its health checks."""
+
+import subprocess
+
+import httpx
+import pytest
+
+from tests.container.processes import ROOT, Stack
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_services_start_and_become_healthy(services: Stack) -> None:
+    assert services.is_healthy("postgres")
+    # The source is cloned once, and left alone afterwards.
+    for _ in range(2):
+        clone = subprocess.run(
+            services.command("source"),
+            cwd=ROOT,
+            env={**services.environment("source"), "TASKER_SOURCE_URL": str(services.source)},
+            check=False,
+        )
+        assert clone.returncode == 0
+    assert (services.folder / "source" / "Cargo.toml").is_file()
+
+    for name in ("code", "webserver", "daemon"):
+        assert not services.is_healthy(name)
+    services.start("code")
+    services.become_healthy("code")
+    services.start("webserver")
+    services.start("daemon")
+    services.become_healthy("webserver", "daemon")
+
+    found = services.ask("{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus } } } }")
+    assert found["workspaceOrError"]["locationEntries"] == [{"name": "tasker_release_pipeline", "loadStatus": "LOADED"}]
+    daemons = services.ask("{ instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } } }")
+    statuses = daemons["instance"]["daemonHealth"]["allDaemonStatuses"]
+    assert all(status["healthy"] for status in statuses if status["required"])
+
+    services.kill("webserver")
+    assert not services.is_healthy("webserver")
+
+
+def test_the_viewers_web_ui_starts_nothing(services: Stack) -> None:
+    services.start("code")
+    services.become_healthy("code")
+    services.start("viewer")
+    services.become_healthy("viewer")
+    with pytest.raises(AssertionError, match="UnauthorizedError"):
+        services.launch("release_summary")
+    assert httpx.get(f"http://127.0.0.1:{services.web_port}/", timeout=30).status_code == 200
