@@ -190,7 +190,10 @@ class _Attempt:
         if step["uses"].startswith("./"):
             action = parsed(self.workspace / step["uses"] / "action.yml")
             defaults = {key: str(row.get("default", "")) for key, row in action.get("inputs", {}).items()}
+            # Inside of it `success()` means its own steps, whatever failed in the job before.
+            before, self.failed = self.failed, False
             self._steps(action["runs"]["steps"], {**context, "inputs": {**defaults, **given}, "steps": {}})
+            self.failed |= before
             return
         action, _, version = step["uses"].partition("@")
         assert re.fullmatch(r"[0-9a-f]{40}", version), step["uses"]

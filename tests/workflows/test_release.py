@@ -1,7 +1,11 @@
 """The release workflow, rehearsed: each job runs its own steps in a clean folder, with what others handed on."""
 
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,11 +14,12 @@ import pytest
 
 from tasker_release_pipeline.loopback.fault_words import parse_faults
 from tasker_release_pipeline.loopback.orders import order, withdraw
+from tasker_release_pipeline.toolchains.tools import search_path
 
 from ..pipeline.conftest import NINE, ROOT, Pipeline, change, git
 from .runner import Run
 
-pytestmark = [pytest.mark.toolchain, pytest.mark.slow]
+pytestmark = pytest.mark.toolchain
 
 IN_THE_REPOSITORY = "release-pipeline"
 BUILDS = ("build-ruby", "build-python", "build-typescript")
@@ -25,17 +30,32 @@ Start = Callable[..., Run]
 def start(second: Pipeline, shared: Path, tmp_path: Path) -> Start:
     """A run of the workflow on what `second.source` has, with the pipeline in a folder of that repository.
 
-    A first release is out; `changed`: the file that changed since.
+    A first release is out; `changed`: the file that changed since. `package`: install that instead of a folder.
     """
 
-    def begin(changed: str, *, number: int = 1, vars: dict[str, str] | None = None, **rest: Any) -> Run:  # noqa: A002
+    def begin(
+        changed: str,
+        *,
+        number: int = 1,
+        vars: dict[str, str] | None = None,  # noqa: A002  # GitHub's name
+        package: str = "",
+        **rest: Any,
+    ) -> Run:
         source = second.source
         if not (source / ".github").exists():
             change(source, changed)
             shutil.copytree(ROOT / ".github", source / ".github")
-            for part in ("pyproject.toml", "README.md", "config", "tasker_release_pipeline"):
-                copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
-                copy(ROOT / part, source / IN_THE_REPOSITORY / part) if copy is shutil.copytree else _copy(source, part)
+            if package:
+                file = source / ".github" / "workflows" / "release.yml"
+                pinned = re.compile(r"(?<=PIPELINE_PACKAGE: )tasker-release-pipeline\[tools\]==.*")
+                text, found = pinned.subn(package, file.read_text())
+                assert found == 1
+                file.write_text(text)
+            else:
+                (source / IN_THE_REPOSITORY).mkdir()
+                for part in ("pyproject.toml", "README.md", "config", "tasker_release_pipeline"):
+                    copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+                    copy(ROOT / part, source / IN_THE_REPOSITORY / part)
             git(source, "add", "--all")
             git(source, "commit", "--quiet", "--message", "Add the release pipeline")
             git(source, "tag", "v0.1.2")
@@ -57,7 +77,7 @@ def start(second: Pipeline, shared: Path, tmp_path: Path) -> Start:
         return Run(
             workflow=source / ".github" / "workflows" / "release.yml",
             folder=tmp_path / "runs" / str(number),
-            shared=shared,
+            shared=rest.pop("shared", shared),
             cache=shared / "cache",
             repository=source,
             github=github,
@@ -67,11 +87,6 @@ def start(second: Pipeline, shared: Path, tmp_path: Path) -> Start:
         )
 
     return begin
-
-
-def _copy(source: Path, part: str) -> None:
-    (source / IN_THE_REPOSITORY).mkdir(exist_ok=True)
-    shutil.copy(ROOT / part, source / IN_THE_REPOSITORY / part)
 
 
 def outcomes(run: Run) -> dict[str, str]:
@@ -112,6 +127,40 @@ def test_a_binding_only_change_skips_the_crates_and_is_released(start: Start) ->
     skipped = {"build-ruby", "build-python", "publish-crates", "publish-ruby", "publish-python"}
     assert ended == {name: "skipped" if name in skipped else "success" for name in ended}, _failed(run)
     assert {key for key, kind in outcomes(run).items() if kind == "published"} == {"npm/tasker"}
+
+
+@pytest.mark.slow
+def test_a_failed_registry_is_repaired_by_a_run_that_somebody_starts_for_it(start: Start, second: Pipeline) -> None:
+    first = start("workers/typescript/README.md")
+    (refused,) = parse_faults("npm:upload:refuse:always")
+    order(second.registries, refused)
+    assert first.start()["publish-typescript"] == "failure", _failed(first)
+    withdraw(second.registries)
+    repair = start(
+        "",
+        number=2,
+        github={"event_name": "workflow_dispatch", "token": "reads-artifacts"},
+        inputs={"dry_run": False, "from_ref": "", "release": "rehearsal-1", "only": "npm", "source_run_id": "1"},
+    )
+    ended = repair.start()
+    ran = {"publish-typescript", "github-release", "release-summary"}
+    assert ended == {name: "success" if name in ran else "skipped" for name in ended}, _failed(repair)
+    assert outcomes(repair)["npm/tasker"] == "published"
+
+
+@pytest.mark.slow
+def test_the_pipeline_may_be_installed_as_a_pinned_package(start: Start, tmp_path: Path) -> None:
+    wheels, shared = tmp_path / "wheels", tmp_path / "shared"
+    shared.mkdir()
+    build = ["uv", "build", "--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", str(wheels)]
+    subprocess.run([*build, str(ROOT)], check=True, capture_output=True, env={**os.environ, "PATH": search_path()})
+    (wheel,) = wheels.glob("*.whl")
+    pinned = f"tasker-release-pipeline[tools] @ file://{wheel}"
+    # The first job is enough: all install it with the same action.
+    run = start("tasker-pgmq/README.md", package=pinned, shared=shared, cancelled="detect-and-calculate")
+    run.start()
+    assert run.jobs["detect-and-calculate"].outputs["core"] == "0.1.2", run.jobs["detect-and-calculate"].printed
+    assert not (shared / "pipeline-installation").resolve().is_relative_to(ROOT)
 
 
 def test_the_closed_latch_forces_a_dry_run_whatever_the_inputs_say(start: Start, second: Pipeline) -> None:
