@@ -1,5 +1,6 @@
 """Services that go away in the middle of something, or do not come up."""
 
+import os
 import shutil
 import signal
 import time
@@ -18,6 +19,16 @@ _LOCATIONS = """
     ... on Workspace {
       locationEntries { name loadStatus locationOrLoadError { __typename ... on PythonError { message } } }
     }
+  }
+}
+"""
+
+
+_TERMINATE = """
+mutation ($run: String!) {
+  terminateRun(runId: $run, terminatePolicy: MARK_AS_CANCELED_IMMEDIATELY) {
+    __typename
+    ... on TerminateRunFailure { message }
   }
 }
 """
@@ -44,17 +55,34 @@ def test_a_run_ends_well_though_the_web_server_is_gone_in_its_middle(services: S
     assert (store.folder / "plan.json").exists()
 
 
+@pytest.mark.toolchain
 def test_the_queue_goes_on_when_a_killed_daemon_is_started_again(services: Stack) -> None:
     start(services, "code", "webserver", "daemon")
-    done = services.launch("release_summary")
-    services.become(done, "SUCCESS")
+    going = services.launch("detect_and_calculate")
+    services.become(going, "STARTED")
     services.kill("daemon")
-    waiting = [services.launch("release_summary", f"{RELEASE}{number}") for number in range(3)]
-    assert [services.status(run) for run in waiting] == ["QUEUED"] * 3
+    waiting = [services.launch("release_summary", f"{RELEASE}{number}") for number in range(2)]
+    # What was going on needs no daemon; what waits does.
+    services.become(going, "SUCCESS")
+    assert [services.status(run) for run in waiting] == ["QUEUED"] * 2
     start(services, "daemon")
     for run in waiting:
         services.become(run, "SUCCESS")
-    assert services.status(done) == "SUCCESS"
+
+
+@pytest.mark.toolchain
+def test_a_run_that_died_with_its_container_is_ended_by_force_and_continued(services: Stack) -> None:
+    start(services, "code", "webserver", "daemon")
+    run = services.launch("detect_and_calculate")
+    services.become(run, "STARTED")
+    os.killpg(services.running["code"].pid, signal.SIGKILL)
+    services.kill("code")
+    start(services, "code")
+    assert services.status(run) == "STARTED"
+    ended = services.ask(_TERMINATE, run=run)["terminateRun"]
+    assert ended["__typename"] == "TerminateRunSuccess", ended
+    assert services.status(run) == "CANCELED"
+    services.become(services.launch("detect_and_calculate"), "SUCCESS")
 
 
 def test_a_code_location_that_cannot_be_imported_says_why(services: Stack, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The services of compose.yaml start by its commands, and become healthy by its health checks."""
 
+import os
+import signal
 import subprocess
 
 import httpx
@@ -8,6 +10,8 @@ import pytest
 from tests.container.processes import ROOT, Stack
 
 pytestmark = pytest.mark.slow
+
+PATH = {"PATH": os.environ["PATH"]}
 
 
 def test_the_services_start_and_become_healthy(services: Stack) -> None:
@@ -49,3 +53,32 @@ def test_the_viewers_web_ui_starts_nothing(services: Stack) -> None:
     with pytest.raises(AssertionError, match="UnauthorizedError"):
         services.launch("release_summary")
     assert httpx.get(f"http://127.0.0.1:{services.web_port}/", timeout=30).status_code == 200
+
+
+def test_a_backup_brings_the_history_back_and_an_upgrade_migrates_it(services: Stack) -> None:
+    for name in ("code", "daemon", "webserver"):
+        services.start(name)
+    services.become_healthy("code", "daemon", "webserver")
+    run = services.launch("release_summary")
+    services.become(run, "SUCCESS")
+    for name in ("webserver", "daemon", "code"):
+        services.kill(name, signal.SIGTERM)
+
+    # As docs/operating.md has it; the address stands for the container.
+    dump = services.folder / "dagster.dump"
+    with dump.open("wb") as file:
+        subprocess.run(["pg_dump", "--format=custom", services.database], env=PATH, stdout=file, check=True)
+    services.database = services.postgres.new_database()
+    with dump.open("rb") as file:
+        restore = ["pg_restore", "--clean", "--if-exists", "--no-owner", f"--dbname={services.database}"]
+        subprocess.run(restore, env=PATH, stdin=file, check=True)
+    migrate = ["dagster", "instance", "migrate"]
+    migrated = subprocess.run(
+        migrate, env=services.environment("code"), cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert migrated.returncode == 0, migrated.stdout + migrated.stderr
+
+    for name in ("code", "webserver"):
+        services.start(name)
+    services.become_healthy("code", "webserver")
+    assert services.status(run) == "SUCCESS"
