@@ -12,7 +12,9 @@ from tasker_release_pipeline.orchestration.io_manager import StoreIOManager
 from tasker_release_pipeline.orchestration.jobs import release_jobs
 from tasker_release_pipeline.orchestration.publishing import install_checks, publish_assets
 from tasker_release_pipeline.orchestration.recording import record_assets
+from tasker_release_pipeline.orchestration.rehearsing import prune_rehearsals, schedules
 from tasker_release_pipeline.orchestration.resources import SettingsResource
+from tasker_release_pipeline.orchestration.tag_sensor import tag_sensor
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import InputError
 from tasker_release_pipeline.release.manifest import Manifest, load
@@ -40,7 +42,9 @@ defs = dg.Definitions(
         *record_assets(_manifest),
     ],
     asset_checks=install_checks(_manifest),
-    jobs=release_jobs(_manifest),
+    jobs=[*release_jobs(_manifest), prune_rehearsals],
+    schedules=schedules(os.environ),
+    sensors=[tag_sensor(os.environ)],
     resources={"settings": SettingsResource(), "io_manager": StoreIOManager()},
     loggers={"console": console},
     executor=release_executor(_manifest),

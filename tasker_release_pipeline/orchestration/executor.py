@@ -4,7 +4,7 @@ Steps run beside each other, in a process each. Few of them run one after anothe
 for each, and the one that they are forked from, would cost more than the steps.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -16,12 +16,14 @@ from dagster._core.execution.plan.objects import StepFailureData
 
 from tasker_release_pipeline.orchestration.assets import GATE_STEP
 from tasker_release_pipeline.orchestration.failures import is_failed_check, why, why_again
+from tasker_release_pipeline.orchestration.notifying import tell_end
 from tasker_release_pipeline.orchestration.partitions import PARTITION_TAG
 from tasker_release_pipeline.orchestration.step_loop import mend_step_loop
 from tasker_release_pipeline.release.catalogue import BUILD_ASSETS
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import InputError, ReleaseError
 from tasker_release_pipeline.release.manifest import Manifest
+from tasker_release_pipeline.release.record import is_recording
 from tasker_release_pipeline.steps.inputs import check_inputs
 from tasker_release_pipeline.steps.lease import leases
 from tasker_release_pipeline.steps.run import ReleaseRun
@@ -32,7 +34,7 @@ _FEW_STEPS = 4
 
 
 class ReleaseExecutor(dg.Executor):
-    """Refuses bad input before the first step, and writes the summary after any end.
+    """Refuses bad input before the first step; after any end writes the summary, and tells who wants to be told.
 
     Hooks would do neither: they do not fire on signals, killed steps, resource failures and skips.
     """
@@ -61,6 +63,7 @@ class ReleaseExecutor(dg.Executor):
             return
         failures: dict[str, str] = {}
         with ExitStack() as stack:
+            stack.push(_teller(plan_context, execution_plan, run, failures))
             try:
                 run.store.check_writable()
                 # First of all: a run that may not work on the release may not write its summary either.
@@ -113,6 +116,19 @@ def _refused(plan_context: Any, execution_plan: Any, error: ReleaseError) -> dg.
     first = plan_context.for_step(execution_plan.get_steps_to_execute_in_topo_order()[0])
     data = StepFailureData(error=None, user_failure_data=None)  # type: ignore[no-untyped-call]
     return dg.DagsterEvent.step_failure_event(first, data, message=str(error))
+
+
+def _teller(plan_context: Any, execution_plan: Any, run: ReleaseRun, failures: dict[str, str]) -> Callable[..., None]:
+    """What tells people how the run ended, when all else of it is done; called with what interrupts it, if anything."""
+    steps = set(execution_plan.step_keys_to_execute)
+
+    def tell(kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            failures.setdefault("run", "interrupted; run it again")
+        publishes = bool(_uploads_to(steps)) or any(is_recording(step) for step in steps)
+        tell_end(run, failures, job=plan_context.dagster_run.job_name, publishes=publishes, log=plan_context.log)
+
+    return tell
 
 
 def _summarise(run: ReleaseRun, failures: Mapping[str, str]) -> None:

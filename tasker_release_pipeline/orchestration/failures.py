@@ -25,6 +25,16 @@ def failures_in_words() -> Iterator[None]:
         raise dg.Failure(description=str(error), allow_retries=False) from None
 
 
+@contextmanager
+def ticks_in_words() -> Iterator[None]:
+    """The same for the tick of a schedule or a sensor: it fails, and its error is the message."""
+    try:
+        yield
+    except ReleaseError as error:
+        # Of all else that is raised Dagster shows first that something was.
+        raise dg.DagsterError(str(error)) from None
+
+
 def is_failed_check(event: dg.DagsterEvent) -> bool:
     """Whether a step failed because a blocking check of its asset did not pass."""
     error = event.step_failure_data.error

@@ -17,6 +17,8 @@ class Group(StrEnum):
     PLACES = "Where things are kept"
     CREDENTIALS = "What lets us in"
     GITHUB = "GitHub"
+    REHEARSALS = "Rehearsals by night, releases by tag"
+    NOTIFICATIONS = "Notifications"
     INSTANCE = "Dagster"
     CONTAINER = "compose.yaml"
 
@@ -32,6 +34,13 @@ _WORDS = {
         "[credentials.md](credentials.md) says who needs which; a machine that publishes nothing itself needs none."
     ),
     Group.GITHUB: "Set by GitHub in every job of Actions; elsewhere where a release is recorded, or started there.",
+    Group.REHEARSALS: (
+        "Read by the code server and the daemon when they start; [rehearsals.md](rehearsals.md) says what happens when."
+    ),
+    Group.NOTIFICATIONS: (
+        "Each empty: nobody is told. The webhook's address and Slack's token are secrets: never in a config, an "
+        "argument, a log or the store. [rehearsals.md](rehearsals.md) says who is told what, and when."
+    ),
     Group.INSTANCE: "Read by Dagster, or by its configuration in `config/`.",
     Group.CONTAINER: "Read by `compose.yaml`, from the environment or from a file `.env` beside it.",
 }
@@ -85,9 +94,6 @@ VARIABLES = (
         "`.tasker-release/work`",
     ),
     Variable(
-        Group.INSTANCE, "TASKER_RELEASE_REHEARSALS", "`on`: every night a rehearsal (on in `compose.yaml`)", "off"
-    ),
-    Variable(
         Group.PLACES,
         "TASKER_RELEASE_REHEARSAL_REGISTRIES",
         "a folder of registries that several rehearsals share; empty: each has its own",
@@ -110,6 +116,55 @@ VARIABLES = (
     Variable(Group.GITHUB, "GITHUB_ACTIONS", "`true` within a job of Actions alone"),
     Variable(Group.GITHUB, "GITHUB_OUTPUT", "the file that takes a job's outputs"),
     Variable(Group.GITHUB, "GITHUB_STEP_SUMMARY", "the file that takes a job's summary"),
+    Variable(Group.GITHUB, "GITHUB_SERVER_URL", "the address of the pages, for links to a run"),
+    Variable(Group.GITHUB, "GITHUB_RUN_ID", "the run of the workflow, for links to it"),
+    Variable(
+        Group.REHEARSALS,
+        "TASKER_RELEASE_REHEARSALS",
+        "`on`: the schedules `nightly_rehearsal` and `nightly_pruning` run from the start",
+        "off, `on` in `compose.yaml`",
+    ),
+    Variable(Group.REHEARSALS, "TASKER_RELEASE_REHEARSAL_CRON", "when, in five fields of cron", "`0 3 * * *`"),
+    Variable(Group.REHEARSALS, "TASKER_RELEASE_REHEARSAL_TIMEZONE", "where that is meant: `Europe/Berlin`", "`UTC`"),
+    Variable(
+        Group.REHEARSALS,
+        "TASKER_RELEASE_REHEARSAL_BRANCH",
+        "the branch that is rehearsed",
+        "the one that the source's remote has as its main branch",
+    ),
+    Variable(
+        Group.REHEARSALS,
+        "TASKER_RELEASE_REHEARSAL_KEEP_DAYS",
+        "rehearsals of which nothing was written for as many days are removed",
+        "`14`",
+    ),
+    Variable(
+        Group.REHEARSALS,
+        "TASKER_RELEASE_REHEARSAL_KEEP_GB",
+        "the oldest rehearsals are removed where all of them take more than as many 10^9 bytes",
+        "`20`",
+    ),
+    Variable(
+        Group.REHEARSALS,
+        "TASKER_RELEASE_TAGS",
+        "`on`: the sensor `release_tags` runs from the start; with the latch closed it makes dry runs",
+        "off",
+    ),
+    Variable(Group.NOTIFICATIONS, "TASKER_RELEASE_SLACK_TOKEN", "a bot's token with the scope `chat:write`; a secret"),
+    Variable(Group.NOTIFICATIONS, "TASKER_RELEASE_SLACK_CHANNEL", "the channel that the bot was invited to"),
+    Variable(
+        Group.NOTIFICATIONS, "TASKER_RELEASE_SLACK_API", "another address of Slack's API", "`https://slack.com/api/`"
+    ),
+    Variable(Group.NOTIFICATIONS, "TASKER_RELEASE_WEBHOOK_URL", "takes a POST with a small JSON body; a secret"),
+    Variable(
+        Group.NOTIFICATIONS, "TASKER_RELEASE_UI_URL", "the web UI's address, as people reach it: for links to the run"
+    ),
+    Variable(
+        Group.INSTANCE,
+        "DAGSTER_GRPC_TIMEOUT_SECONDS",
+        "how long a tick of a schedule or sensor may take; three quarters of it are there to fetch the source",
+        "`60`",
+    ),
     Variable(
         Group.INSTANCE,
         "DAGSTER_HOME",
@@ -119,8 +174,7 @@ VARIABLES = (
     Variable(
         Group.INSTANCE,
         "DAGSTER_POSTGRES_URL",
-        "the shared instance's database, `postgresql+psycopg2://user:password@host:5432/name`; empty: SQLite in "
-        "`DAGSTER_HOME`",
+        "the shared instance's database, `postgresql://user:password@host:5432/name`; empty: SQLite in `DAGSTER_HOME`",
     ),
     Variable(Group.INSTANCE, "DAGSTER_CODE_SERVER_HOST", "the code server: where it listens, where it is found"),
     Variable(Group.INSTANCE, "DAGSTER_CODE_SERVER_PORT", "the code server's port", "`4000` in `compose.yaml`"),

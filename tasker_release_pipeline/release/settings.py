@@ -86,22 +86,31 @@ def resolve(
     return settings
 
 
+def is_release_key(name: str) -> bool:
+    """Whether a name has the form of a release's or a rehearsal's key."""
+    return _RELEASE_KEY.fullmatch(name) is not None
+
+
+def is_rehearsal(release: str) -> bool:
+    """Whether a key is a rehearsal's."""
+    return is_release_key(release) and release.startswith("rehearsal-")
+
+
 def check_release_key(release: str, settings: Settings) -> None:
     """Refuse a key that names no release, or one that belongs to the other kind of registries. Raises InputError."""
-    if not _RELEASE_KEY.fullmatch(release):
+    if not is_release_key(release):
         raise InputError(
             f"release {release!r}: a release is named by its tag, like v0.1.9 or release-20260208-1828; "
             "a rehearsal like rehearsal-20260301-0300"
         )
     if release.startswith("v"):
         parse(release[1:], f"release {release}")
-    is_rehearsal = release.startswith("rehearsal-")
-    if is_rehearsal and settings.registries is Registries.LIVE:
+    if is_rehearsal(release) and settings.registries is Registries.LIVE:
         raise InputError(
             f"release {release}: a rehearsal's key with `registries: live`; "
             "set `registries: rehearsal`, or name the release by its tag"
         )
-    if not is_rehearsal and settings.registries is Registries.REHEARSAL:
+    if not is_rehearsal(release) and settings.registries is Registries.REHEARSAL:
         raise InputError(
             f"release {release}: a release's key with `registries: rehearsal`; "
             "name it like rehearsal-20260301-0300, or set `registries: live`"

@@ -65,7 +65,7 @@ def summary(
     `records`: the last one of each tag and of the GitHub Release. `checks`: what was checked so far; the gate's verdict
     has it all, where there is one.
     """
-    parts = [f"# Release {release}: {_headline(mode, plan, gate, outcomes, failures)}"]
+    parts = [f"# Release {release}: {headline(mode, plan, gate, outcomes, failures)}"]
     if plan is not None:
         parts.append(_packages(mode, plan, manifest, outcomes))
     if any(record.state is not RecordState.UNCHANGED for record in records):
@@ -80,9 +80,10 @@ def summary(
     return "\n\n".join(parts) + "\n"
 
 
-def _headline(
+def headline(
     mode: Mode, plan: Plan | None, gate: Gate | None, outcomes: Mapping[str, Outcome], failures: Mapping[str, str]
 ) -> str:
+    """How a release stands, in half a line. The arguments are those of `summary`."""
     if failures:
         unrecorded = f"{_published(plan, outcomes)} ({mode}), recording failed" if plan is not None else ""
         return unrecorded if _only_records_failed(plan, outcomes, failures) else f"failed ({mode})"

@@ -16,6 +16,11 @@ from tasker_release_pipeline.store import ReleaseStore
 WORK = ".tasker-release/work"
 
 
+def work_folder(environment: Mapping[str, str]) -> Path:
+    """Where all releases have their work folders: `TASKER_RELEASE_WORK`, or the default."""
+    return Path(environment.get("TASKER_RELEASE_WORK") or WORK).absolute()
+
+
 @dataclass(frozen=True)
 class ReleaseRun:
     """One run on one release.
@@ -54,7 +59,7 @@ class ReleaseRun:
             settings=settings,
             manifest=load(settings.manifest),
             store=store,
-            work=Path(environment.get("TASKER_RELEASE_WORK") or WORK).absolute() / release,
+            work=work_folder(environment) / release,
             log=log,
             run=run,
             attempt=attempt,

@@ -1,6 +1,7 @@
 """The summary of a release, from what the store holds of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from tasker_release_pipeline.github import actions
 from tasker_release_pipeline.release.artifact import BuildResult, ReleaseManifest
@@ -15,12 +16,41 @@ from tasker_release_pipeline.release.catalogue import (
 from tasker_release_pipeline.release.checks import CheckResult
 from tasker_release_pipeline.release.errors import InputError
 from tasker_release_pipeline.release.gate import Gate
+from tasker_release_pipeline.release.outcome import Outcome
 from tasker_release_pipeline.release.outputs import outputs
 from tasker_release_pipeline.release.plan import Plan
-from tasker_release_pipeline.release.record import subjects
+from tasker_release_pipeline.release.record import Record, subjects
 from tasker_release_pipeline.release.summary import summary
 from tasker_release_pipeline.steps.run import ReleaseRun
 from tasker_release_pipeline.steps.source import SourceTree
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the store holds of a release: its plan, what belongs to that plan, and the last outcomes and records."""
+
+    plan: Plan | None
+    manifest: ReleaseManifest | None
+    gate: Gate | None
+    outcomes: Mapping[str, Outcome]
+    records: Sequence[Record]
+
+
+def standing(run: ReleaseRun) -> Standing:
+    """Read how a release stands. Raises InputError where the store can't be read."""
+    plan = run.store.read("plan.json", Plan)
+    manifest = run.store.read("manifest.json", ReleaseManifest)
+    gate = run.store.read("gate.json", Gate)
+    # A manifest of an older plan, or a verdict on an older manifest, is not what this release stands at.
+    current = plan is not None and manifest is not None and manifest.plan == plan.digest
+    judged = current and gate is not None and manifest is not None and gate.manifest == manifest.digest
+    return Standing(
+        plan=plan,
+        manifest=manifest if current else None,
+        gate=gate if judged else None,
+        outcomes={key: outcome for key in run.manifest.keys if (outcome := run.store.outcome(key)) is not None},
+        records=[record for name in subjects(run.manifest) if (record := run.store.record(name)) is not None],
+    )
 
 
 def write_summary(run: ReleaseRun, failures: Mapping[str, str]) -> str:
@@ -28,30 +58,23 @@ def write_summary(run: ReleaseRun, failures: Mapping[str, str]) -> str:
 
     `failures`: by step, what stopped this run. Raises InputError where the store can't be read.
     """
-    plan = run.store.read("plan.json", Plan)
-    manifest = run.store.read("manifest.json", ReleaseManifest)
-    gate = run.store.read("gate.json", Gate)
-    current = plan is not None and manifest is not None and manifest.plan == plan.digest
-    outcomes = {key: outcome for key in run.manifest.keys if (outcome := run.store.outcome(key)) is not None}
+    stands = standing(run)
     text = summary(
         run.release,
         run.mode,
-        plan=plan,
-        # A manifest of an older plan, or a verdict on an older manifest, is not what this release stands at.
-        manifest=manifest if current else None,
-        gate=gate
-        if current and gate is not None and manifest is not None and gate.manifest == manifest.digest
-        else None,
-        outcomes=outcomes,
+        plan=stands.plan,
+        manifest=stands.manifest,
+        gate=stands.gate,
+        outcomes=stands.outcomes,
         failures=failures,
-        checks=[] if plan is None else _checked(run, plan),
-        records=[record for name in subjects(run.manifest) if (record := run.store.record(name)) is not None],
+        checks=[] if stands.plan is None else _checked(run, stands.plan),
+        records=stands.records,
     )
     try:
         run.store.write_bytes("summary.md", text.encode())
     except InputError as error:
         text = f"{text}\nThis summary is not in the store: {error}\n"
-    _show(run, plan, text, failures)
+    _show(run, stands.plan, text, failures)
     return text
 
 
