@@ -5,6 +5,7 @@ import shutil
 import stat
 import uuid
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,9 +105,11 @@ class _Pruning:
                 if not free:
                     return False
                 if isinstance(folder, Path):
-                    aside = folder.parent / PRUNED / f"{files.release}.{uuid.uuid4().hex}"
-                    aside.parent.mkdir(exist_ok=True)
-                    os.rename(folder, aside)
+                    aside = folder.parent / PRUNED
+                    aside.mkdir(exist_ok=True)
+                    if aside.is_symlink():
+                        raise OSError(f"{aside} is a link")
+                    os.rename(folder, aside / f"{files.release}.{uuid.uuid4().hex}")
                 else:
                     folder.fs.rm(folder.path, recursive=True)
         except Exception as error:  # whatever the file system of a remote store raises
@@ -123,6 +126,8 @@ class _Pruning:
                 shutil.rmtree(folder)  # follows no link
             except OSError as error:
                 self.problems.append(f"{error.filename or folder}: cannot be removed ({error.strerror or error})")
+        with suppress(OSError):  # something is left in it
+            aside.rmdir()
 
     def _may_go(self, name: str, place: Place) -> bool:
         folder = self._folder(name, place)
@@ -149,7 +154,7 @@ class _Pruning:
 
 
 def _measured_here(folder: Path) -> tuple[int, datetime]:
-    size, at, seen = 0, folder.lstat().st_mtime, set()
+    size, at, seen = 0, 0.0, set()
     for place, _, names in os.walk(folder):
         for name in names:
             try:
@@ -161,7 +166,7 @@ def _measured_here(folder: Path) -> tuple[int, datetime]:
                 size += known.st_size
             if stat.S_ISREG(known.st_mode):
                 at = max(at, known.st_mtime)
-    return size, datetime.fromtimestamp(at, UTC)
+    return size, datetime.fromtimestamp(at or folder.lstat().st_mtime, UTC)
 
 
 def _measured_there(folder: UPath) -> tuple[int, datetime]:
