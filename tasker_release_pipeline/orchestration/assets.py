@@ -80,7 +80,7 @@ def source_tree(context: dg.AssetExecutionContext, settings: SettingsResource, r
         checks = check_source(run, release_plan, tree)
     yield dg.MaterializeResult(
         value=tree,
-        metadata={"commit": tree.commit, "stamped": "\n".join(tree.changed) or "nothing: the tree was prepared"},
+        metadata=metadata.of_source(tree),
         data_version=dg.DataVersion(tree.commit[:16]),
         check_results=[metadata.of_check(check, context.log) for check in checks],
     )
@@ -141,7 +141,7 @@ def gate_assets(registries: tuple[RegistryName, ...]) -> list[dg.AssetsDefinitio
             )
         yield dg.MaterializeResult(
             value=installed,
-            metadata={"reported": installed.reported, "seconds": round(installed.seconds, 1)},
+            metadata=metadata.of_staged(installed),
             check_results=[metadata.of_check(check, context.log) for check in checks],
         )
 

@@ -31,6 +31,7 @@ from tasker_release_pipeline.release.gate import Gate
 from tasker_release_pipeline.release.plan import Plan
 from tasker_release_pipeline.release.probes import Probed
 from tasker_release_pipeline.release.record import GITHUB_RELEASE, RecordState, tag_subject
+from tasker_release_pipeline.steps.publish import upload_log
 from tasker_release_pipeline.steps.source import SourceTree
 from tasker_release_pipeline.steps.staged_install import StagedInstall
 from tasker_release_pipeline.store import ReleaseStore
@@ -60,7 +61,8 @@ def events(store: ReleaseStore) -> Iterator[Event]:
         outcome = store.outcome(package.key)
         if outcome is not None:
             kind = dg.AssetMaterialization if outcome.kind.good else dg.AssetObservation
-            yield _event(kind, store.release, package.key, metadata.of_outcome(outcome), outcome.version)
+            shown = metadata.of_outcome(outcome, upload_log(store, package.key))
+            yield _event(kind, store.release, package.key, shown, outcome.version)
     for subject in (*(tag_subject(component) for component in plan.components), GITHUB_RELEASE):
         record = store.record(subject)
         if record is not None:
@@ -78,8 +80,7 @@ def _made(store: ReleaseStore, plan: Plan) -> Iterator[dg.AssetMaterialization]:
 
     yield made(RELEASE_PLAN, metadata.of_plan(plan), plan.digest[:16])
     if tree := store.read("source.json", SourceTree):
-        changed = "\n".join(tree.changed) or "nothing: the tree was prepared"
-        yield made(SOURCE_TREE, {"commit": tree.commit, "stamped": changed}, tree.commit[:16])
+        yield made(SOURCE_TREE, metadata.of_source(tree), tree.commit[:16])
     for asset in BUILD_ASSETS.values():
         if built := store.read(f"builds/{asset}.json", BuildResult):
             versions = ", ".join(sorted({artifact.version for artifact in built.artifacts}))
@@ -89,8 +90,7 @@ def _made(store: ReleaseStore, plan: Plan) -> Iterator[dg.AssetMaterialization]:
         if probed := store.read(f"{asset}.json", Probed):
             yield made(asset, metadata.of_probe(probed), f"{probed.access} ({probed.mode})")
     if installed := store.read("staged_install.json", StagedInstall):
-        shown = {"reported": installed.reported, "seconds": round(installed.seconds, 1)}
-        yield made(STAGED_INSTALL, shown, None)
+        yield made(STAGED_INSTALL, metadata.of_staged(installed), None)
     if manifest := store.read("manifest.json", ReleaseManifest):
         yield made(RELEASE_MANIFEST, metadata.of_manifest(manifest), manifest.digest[:16])
         if gate := store.read("gate.json", Gate):

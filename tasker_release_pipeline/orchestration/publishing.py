@@ -11,11 +11,14 @@ from tasker_release_pipeline.orchestration.assets import KINDS, OWNERS
 from tasker_release_pipeline.orchestration.failures import failures_in_words
 from tasker_release_pipeline.orchestration.partitions import RELEASES
 from tasker_release_pipeline.orchestration.resources import SettingsResource
+from tasker_release_pipeline.registries.endpoints import TITLES
 from tasker_release_pipeline.release.endpoints import RegistryName
-from tasker_release_pipeline.release.errors import TryAgainError
+from tasker_release_pipeline.release.errors import ReleaseError, TryAgainError
 from tasker_release_pipeline.release.manifest import Manifest, Package
-from tasker_release_pipeline.steps.publish import publish_package
+from tasker_release_pipeline.release.outcome import Outcome
+from tasker_release_pipeline.steps.publish import publish_package, upload_log
 from tasker_release_pipeline.steps.published_install import check_name, install_from_target
+from tasker_release_pipeline.steps.run import ReleaseRun
 
 
 def asset_key(package: Package) -> dg.AssetKey:
@@ -37,7 +40,11 @@ def _publish_asset(package: Package, follows: list[Package]) -> dg.AssetsDefinit
     # `output_required=False`: a dry run yields nothing here, so that what was not published never looks published.
     @dg.asset(
         key=asset_key(package),
-        description=f"{package.name} on its registry. A dry run leaves it missing.",
+        description=(
+            f"{package.name} on {TITLES[package.registry]}. Where it failed, mend what its metadata names and press "
+            "*Materialize* for that release: the files that were proven are sent, nothing is built anew, and what is "
+            "published stays as it is. A dry run leaves it missing."
+        ),
         partitions_def=RELEASES,
         group_name="publish",
         owners=OWNERS,
@@ -47,22 +54,39 @@ def _publish_asset(package: Package, follows: list[Package]) -> dg.AssetsDefinit
     )
     def publish(context: dg.AssetExecutionContext, settings: SettingsResource) -> Iterator[dg.MaterializeResult[Any]]:
         with failures_in_words():
+            run = settings.start(context)
             try:
-                outcome = publish_package(settings.start(context), package.key)
+                outcome = publish_package(run, package.key)
             except TryAgainError as later:
                 # The event that follows has a stack, and the terminal does not show it; this line says all.
                 context.log.warning(str(later))
                 raise dg.RetryRequested(max_retries=later.attempts - 1, seconds_to_wait=later.seconds) from dg.Failure(
                     str(later)
                 )
+            except ReleaseError:
+                show_why(context, package.key, _shown(run, run.store.outcome(package.key)))
+                raise
         if outcome is not None:
             yield dg.MaterializeResult(
                 value=outcome,
-                metadata=metadata.of_outcome(outcome),
+                metadata=_shown(run, outcome),
                 data_version=dg.DataVersion(outcome.version),
             )
 
     return publish
+
+
+def _shown(run: ReleaseRun, outcome: Outcome | None) -> dict[str, Any]:
+    """What the asset's page tells of an outcome of this run; nothing of another's."""
+    if outcome is None or outcome.run != run.run:
+        return {}
+    return metadata.of_outcome(outcome, upload_log(run.store, outcome.package))
+
+
+def show_why(context: dg.AssetExecutionContext, asset: str, shown: dict[str, Any]) -> None:
+    """Put what went wrong on the asset's page, which otherwise says only that a run failed; the asset stays missing."""
+    if shown:
+        context.log_event(dg.AssetObservation(asset.split("/"), partition=context.partition_key, metadata=shown))
 
 
 def install_checks(manifest: Manifest) -> list[dg.AssetChecksDefinition]:

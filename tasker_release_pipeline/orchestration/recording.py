@@ -12,12 +12,13 @@ from tasker_release_pipeline.orchestration import metadata
 from tasker_release_pipeline.orchestration.assets import OWNERS
 from tasker_release_pipeline.orchestration.failures import failures_in_words
 from tasker_release_pipeline.orchestration.partitions import RELEASES
-from tasker_release_pipeline.orchestration.publishing import asset_key
+from tasker_release_pipeline.orchestration.publishing import asset_key, show_why
 from tasker_release_pipeline.orchestration.resources import SettingsResource
 from tasker_release_pipeline.release.errors import ReleaseError
 from tasker_release_pipeline.release.manifest import Manifest
 from tasker_release_pipeline.release.record import GITHUB_RELEASE, RELEASE_STEP, Record, tag_subject
 from tasker_release_pipeline.steps.record import record_release, tag_component
+from tasker_release_pipeline.steps.run import ReleaseRun
 
 NOT_FATAL = "tasker/a-missing-tag-is-made-later"
 """The run tag of jobs that publish, and whose missing tags `github_release` makes: what waits for them goes on."""
@@ -49,9 +50,11 @@ def _tag_asset(manifest: Manifest, component: str) -> dg.AssetsDefinition:
     )
     def tag(context: dg.AssetExecutionContext, settings: SettingsResource) -> Recorded:
         with failures_in_words():
+            run = settings.start(context)
             try:
-                record = tag_component(settings.start(context), component)
+                record = tag_component(run, component)
             except ReleaseError as error:
+                _show_why(context, run, tag_subject(component))
                 if NOT_FATAL not in context.run.tags:
                     raise
                 context.log.error(f"{error}; the packages are published: `github_release` tries the tag again")
@@ -83,11 +86,22 @@ def _release_asset(manifest: Manifest) -> dg.AssetsDefinition:
     )
     def github_release(context: dg.AssetExecutionContext, settings: SettingsResource) -> Recorded:
         with failures_in_words():
-            record = record_release(settings.start(context))
+            run = settings.start(context)
+            try:
+                record = record_release(run)
+            except ReleaseError:
+                _show_why(context, run, GITHUB_RELEASE)
+                raise
         if record is not None:
             yield _materialized(record)
 
     return github_release
+
+
+def _show_why(context: dg.AssetExecutionContext, run: ReleaseRun, subject: str) -> None:
+    record = run.store.record(subject)
+    if record is not None and record.run == run.run:
+        show_why(context, subject, metadata.of_record(record))
 
 
 def _materialized(record: Record) -> dg.MaterializeResult[Any]:

@@ -1,6 +1,7 @@
 """The publish step: one package of a release that has the gate's go, onto its registry."""
 
 import random
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +25,7 @@ from tasker_release_pipeline.steps.registry_sets import target
 from tasker_release_pipeline.steps.run import ReleaseRun
 from tasker_release_pipeline.steps.source import SourceTree
 from tasker_release_pipeline.steps.uploads import upload_package
+from tasker_release_pipeline.store import ReleaseStore, os_errors
 
 _KINDS = {
     ConflictError: OutcomeKind.CONFLICT,
@@ -47,7 +49,7 @@ def publish_package(run: ReleaseRun, key: str) -> Outcome | None:
     package = plan.package(key)
     if not package.publish:
         return _outcome(run, package, OutcomeKind.UNCHANGED, detail="; ".join(package.reasons))
-    log = f"publish_{key.replace('/', '_')}"
+    log = _log(key)
     try:
         plan, manifest = admit(run)
         artifacts = manifest.of_package(key)
@@ -75,6 +77,17 @@ def publish_package(run: ReleaseRun, key: str) -> Outcome | None:
         seconds_upload=done.seconds_upload,
         seconds_propagation=done.seconds_propagation,
     )
+
+
+def upload_log(store: ReleaseStore, key: str) -> str:
+    """What the package's last upload printed, without secrets; empty where there was none."""
+    with suppress(OSError), os_errors():  # nothing hangs on it
+        return (store.folder / "logs" / f"{_log(key)}.log").read_text(encoding="utf-8", errors="replace")
+    return ""
+
+
+def _log(key: str) -> str:
+    return f"publish_{key.replace('/', '_')}"
 
 
 def _again_or_not(run: ReleaseRun, package: PackagePlan, error: TransientError | UnavailableError) -> ReleaseError:
