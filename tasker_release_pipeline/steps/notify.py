@@ -46,7 +46,7 @@ def notification(run: ReleaseRun, failures: Mapping[str, str], *, job: str, is_w
     )
 
 
-def post(message: Notification, environment: Mapping[str, str], pause: float = PAUSE_SECONDS) -> None:
+def post(message: Notification, environment: Mapping[str, str]) -> None:
     """Send it to the webhook that TASKER_RELEASE_WEBHOOK_URL names, if it names one; twice at most.
 
     The address is a secret, and in no error. Raises InputError, UnavailableError.
@@ -66,7 +66,7 @@ def post(message: Notification, environment: Mapping[str, str], pause: float = P
         except UnavailableError as error:
             if attempt == ATTEMPTS:
                 raise UnavailableError(f"{WEBHOOK}: {redact(str(error))}") from None
-            time.sleep(pause)
+            time.sleep(PAUSE_SECONDS)
             continue
         if response.is_error:
             raise InputError(f"{WEBHOOK}: {parts.hostname} answered HTTP {response.status_code}; correct the address")
