@@ -1,4 +1,4 @@
-"""What Dagster's loop over the steps lacks: it rests while nothing but waits is left, and a signal ends it for good."""
+"""What Dagster's loops over steps lack: they rest while nothing but waits is left, and a signal ends them for good."""
 
 import time
 from collections.abc import Iterator
@@ -6,7 +6,8 @@ from typing import Any
 
 # Nothing public has a hold on it: the multiprocess executor's loop never pauses, and takes a core while a step waits.
 # And it tells those steps alone to end that have a process already: one whose turn it is in that very moment starts
-# after the signal, and runs to its end, an upload too.
+# after the signal, and runs to its end, an upload too. The loop in one process hears of no signal while a step waits.
+from dagster._core.errors import raise_execution_interrupts
 from dagster._core.execution.plan.active import ActiveExecution
 from dagster._core.executor import multiprocess
 
@@ -38,9 +39,15 @@ class StepLoop(ActiveExecution):
 
 
 def mend_step_loop() -> None:
-    """Let the multiprocess executor of this process rest, and end."""
+    """Let the executors of this process rest, and end."""
+    ActiveExecution.sleep_til_ready = _sleep_til_ready  # type: ignore[assignment]
     multiprocess.ActiveExecution = StepLoop  # type: ignore[attr-defined]
     multiprocess.execute_step_out_of_process = _unless_ending  # type: ignore[assignment]
+
+
+def _sleep_til_ready(loop: ActiveExecution) -> None:
+    with raise_execution_interrupts():
+        time.sleep(max(0.0, loop.sleep_interval()))  # type: ignore[no-untyped-call]
 
 
 def _unless_ending(*arguments: Any) -> Iterator[Any]:
