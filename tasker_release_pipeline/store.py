@@ -86,7 +86,7 @@ class ReleaseStore:
         target = self.folder / path
         try:
             with os_errors():
-                content = target.read_bytes()
+                content = _content(target)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -121,7 +121,7 @@ class ReleaseStore:
             target = self.folder / path
             with os_errors():
                 make_folder(target.parent)
-                target.write_bytes(content)  # object stores put whole objects
+                target.fs.pipe_file(target.path, content)  # object stores put whole objects
             return
         place = self.local / path
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -140,7 +140,7 @@ class ReleaseStore:
         source = self.folder / "artifacts" / artifact.file
         try:
             with os_errors():
-                content = source.read_bytes()
+                content = _content(source)
         except FileNotFoundError:
             raise InputError(
                 f"{source}: is not there, though the release manifest lists it; "
@@ -209,6 +209,12 @@ def make_folder(folder: UPath) -> None:
     """Make a folder where a file system has such; an object store has none, and would make a bucket instead."""
     if not isinstance(folder, CloudPath):
         folder.mkdir(parents=True, exist_ok=True)
+
+
+def _content(path: UPath) -> bytes:
+    """A file's bytes, in one request: opened first, it could be written anew before it is read."""
+    content: bytes = path.fs.cat_file(path.path)
+    return content
 
 
 @contextmanager
