@@ -72,9 +72,9 @@ class Run:
     def artifacts(self) -> Path:
         return self.folder / "artifacts"
 
-    def start(self) -> dict[str, str]:
-        """Run all jobs; the result of each. `cancelled` names the job during which somebody cancels the run."""
-        waiting = dict(parsed(self.workflow)["jobs"])
+    def start(self, *names: str) -> dict[str, str]:
+        """Run all jobs, or these; the result of each. `cancelled` names the job in which somebody cancels the run."""
+        waiting = {n: job for n, job in parsed(self.workflow)["jobs"].items() if not names or n in names}
         while waiting:
             name = next(n for n, job in waiting.items() if all(need in self.jobs for need in _needs(job)))
             self.jobs[name] = self._job(name, waiting.pop(name))

@@ -157,8 +157,8 @@ def test_the_pipeline_may_be_installed_as_a_pinned_package(start: Start, tmp_pat
     (wheel,) = wheels.glob("*.whl")
     pinned = f"tasker-release-pipeline[tools] @ file://{wheel}"
     # The first job is enough: all install it with the same action.
-    run = start("tasker-pgmq/README.md", package=pinned, shared=shared, cancelled="detect-and-calculate")
-    run.start()
+    run = start("tasker-pgmq/README.md", package=pinned, shared=shared)
+    assert run.start("detect-and-calculate") == {"detect-and-calculate": "success"}, _failed(run)
     assert run.jobs["detect-and-calculate"].outputs["core"] == "0.1.2", run.jobs["detect-and-calculate"].printed
     assert not (shared / "pipeline-installation").resolve().is_relative_to(ROOT)
 
