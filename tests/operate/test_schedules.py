@@ -14,6 +14,7 @@ import yaml
 
 from tasker_release_pipeline.orchestration.rehearsing import schedules
 from tests.operate.conftest import KEY, NIGHT, World, started
+from tests.operate.receiving import receiving
 
 ROOT = Path(__file__).parents[2]
 Tick = Callable[..., dg.RunRequest | str]
@@ -234,3 +235,17 @@ def test_a_repeated_hour_gives_no_key_twice(tick: Tick) -> None:
         "rehearsal-20261025-0030",
         "rehearsal-20261025-0130",
     ]
+
+
+def test_people_are_told_of_a_rehearsal_that_could_not_be_started(
+    world: World, tick: Tick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.source.git("remote", "set-url", "origin", str(world.folder / "nowhere"))
+    with receiving() as receiver:
+        for name, value in receiver.webhook.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(dg.DagsterError):
+            tick()
+    (body,) = receiver.hooked
+    assert (body["release"], body["mode"], body["result"]) == (KEY, "rehearsal", "failure")
+    assert "nowhere: can't be fetched" in body["problems"][0]

@@ -1,0 +1,98 @@
+"""The daemon, and nobody at the keyboard: it rehearses, releases a new tag once, and tells how that ended."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from tests.operate.receiving import Receiver, receiving
+from tests.pipeline.conftest import NINE, ROOT, Pipeline, _cache, change, example, git, shared
+
+__all__ = ["_cache", "shared"]  # fixtures
+pytestmark = [pytest.mark.slow, pytest.mark.toolchain]
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Pipeline:
+    """A person's checkout of a remote."""
+    git(tmp_path, "clone", "--quiet", str(example(tmp_path / "remote")), str(tmp_path / "source"))
+    return Pipeline(tmp_path, tmp_path / "source")
+
+
+@contextmanager
+def daemon(pipeline: Pipeline, **environment: str) -> Iterator[dg.DagsterInstance]:
+    """The daemon over the pipeline's instance, with a code server of its own."""
+    pipeline.home.mkdir(exist_ok=True)
+    pipeline.share_cache()
+    (pipeline.home / "dagster.yaml").write_text((ROOT / "config" / "dagster.yaml").read_text())
+    known = pipeline.environment(TASKER_RELEASE_SOURCE=str(pipeline.source), **environment)
+    del known["TASKER_RELEASE_REHEARSAL_REGISTRIES"]
+    command = [str(Path(sys.executable).with_name("dagster-daemon")), "run", "-w", "workspace.yaml"]
+    with (pipeline.folder / "daemon.txt").open("a") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=known, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            with dg.DagsterInstance.from_config(str(pipeline.home)) as instance:
+                yield instance
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
+
+
+def until(condition: Callable[[], object], pipeline: Pipeline, seconds: float = 400) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, (pipeline.folder / "daemon.txt").read_text()[-6000:]
+        time.sleep(0.5)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as found:
+        yield found
+
+
+def test_the_daemon_rehearses_what_was_pushed_to_the_end_and_says_so(pipeline: Pipeline, receiver: Receiver) -> None:
+    change(pipeline.folder / "remote", "tasker-shared/README.md")
+    pushed = git(pipeline.folder / "remote", "rev-parse", "HEAD").strip()
+    before = git(pipeline.source, "rev-parse", "HEAD", "--all")
+    switches = {"TASKER_RELEASE_REHEARSALS": "on", "TASKER_RELEASE_REHEARSAL_CRON": "* * * * *"}
+    with daemon(pipeline, **switches, **receiver.webhook) as instance:
+        until(lambda: receiver.hooked, pipeline)
+        runs = instance.get_runs(dg.RunsFilter(job_name="release"))
+        until(lambda: instance.get_run_by_id(runs[-1].run_id).is_finished, pipeline, 60)
+    body = receiver.hooked[0]
+    release = body["release"]
+    assert (body["mode"], body["result"]) == ("rehearsal", "success"), body
+    assert {row["package"] for row in body["packages"] if row["outcome"] == "published"} == NINE
+    assert pipeline.read(release, "plan.json")["commit"] == pushed
+    assert git(pipeline.source, "rev-parse", "HEAD", "--all") == before
+    # A minute is too short for a rehearsal: what came meanwhile was skipped.
+    states = instance.all_instigator_state()
+    assert len({run.tags["dagster/partition"] for run in runs}) <= 2
+    assert states
+
+
+def test_a_new_tag_is_released_once_whatever_daemon_looks(pipeline: Pipeline) -> None:
+    switches = {"TASKER_RELEASE_TAGS": "on", "RELEASE_DRY_RUN": "true"}
+    remote = pipeline.folder / "remote"
+
+    def released(instance: dg.DagsterInstance) -> list[str]:
+        return [run.tags["dagster/partition"] for run in instance.get_runs()]
+
+    def ticks(instance: dg.DagsterInstance) -> int:
+        (state,) = instance.all_instigator_state()
+        return len(instance.get_ticks(state.instigator_origin_id, state.selector_id))
+
+    with daemon(pipeline, **switches) as instance:
+        until(lambda: instance.all_instigator_state() and ticks(instance), pipeline)
+        git(remote, "tag", "release-20260301-0900")
+        until(lambda: released(instance), pipeline)
+    with daemon(pipeline, **switches) as instance:
+        seen = ticks(instance)
+        until(lambda: ticks(instance) > seen, pipeline)
+        assert released(instance) == ["release-20260301-0900"]
