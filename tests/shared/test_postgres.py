@@ -1,14 +1,9 @@
 """One history in Postgres, for all of CI's jobs and the web UI."""
 
-import json
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,69 +14,11 @@ import pytest
 from tasker_release_pipeline.cli.home import prepare
 from tasker_release_pipeline.orchestration.database import Database, with_driver
 from tasker_release_pipeline.release.errors import InputError
-from tasker_release_pipeline.release.settings import Registries, Settings
-from tasker_release_pipeline.store import ReleaseStore
-from tests.release.building import PGMQ, planned
 
-from .conftest import ROOT
+from .machine import Machine, ended
 from .postgres import PASSWORD, Postgres
 
 ONE, TWO = "rehearsal-20260301-0300", "rehearsal-20260302-0300"
-
-
-@dataclass
-class Machine:
-    """A machine of its own, with a home of its own, that shares a database."""
-
-    folder: Path
-    database: str
-    more: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("TASKER_", "RELEASE_"))}
-        return {
-            **kept,
-            "PYTHONDONTWRITEBYTECODE": "",
-            "PYTHONPATH": str(ROOT),
-            "DAGSTER_HOME": str(self.folder / "dagster"),
-            "DAGSTER_POSTGRES_URL": self.database,
-            "TASKER_RELEASE_STORE": str(self.folder / "store"),
-            "TASKER_RELEASE_WORK": str(self.folder / "work"),
-            **self.more,
-        }
-
-    def start(self, *command: str) -> subprocess.Popen[str]:
-        prepare(self.folder / "dagster", is_shared=True)
-        return subprocess.Popen(
-            [str(Path(sys.executable).with_name(command[0])), *command[1:]],
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def execute(self, job: str, release: str, *where: str) -> subprocess.Popen[str]:
-        """`dagster job execute`; `where`: the file that has the job, by default the pipeline."""
-        tags = json.dumps({"dagster/partition": release})
-        return self.start(
-            *("dagster", "job", "execute", *(where or ("-m", "tasker_release_pipeline")), "-j", job, "--tags", tags)
-        )
-
-    def plan(self, release: str) -> None:
-        """Let the store have a planned release."""
-        store = ReleaseStore.of(release, {"TASKER_RELEASE_STORE": self.environment["TASKER_RELEASE_STORE"]})
-        store.write("plan.json", planned(PGMQ, release=release))
-        store.write("settings.json", Settings(source=str(ROOT), dry_run=False, registries=Registries.REHEARSAL))
-
-
-def ended(process: subprocess.Popen[str]) -> str:
-    """What it printed, once it has ended well."""
-    output, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, output
-    return output
 
 
 def files_with(folder: Path, *texts: str) -> Iterator[Path]:
