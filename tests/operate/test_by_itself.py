@@ -1,11 +1,14 @@
 """The daemon, and nobody at the keyboard: it rehearses, releases a new tag once, and tells how that ended."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -34,13 +37,21 @@ def daemon(pipeline: Pipeline, **environment: str) -> Iterator[dg.DagsterInstanc
     del known["TASKER_RELEASE_REHEARSAL_REGISTRIES"]
     command = [str(Path(sys.executable).with_name("dagster-daemon")), "run", "-w", "workspace.yaml"]
     with (pipeline.folder / "daemon.txt").open("a") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=known, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=known, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
         try:
             with dg.DagsterInstance.from_config(str(pipeline.home)) as instance:
                 yield instance
         finally:
-            process.terminate()
+            # With its code server and their runs; the tools of those end with them.
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait(timeout=60)
+
+
+def ticks_of(instance: dg.DagsterInstance, state: Any) -> Any:
+    """All ticks of a schedule or a sensor."""
+    return instance.get_ticks(state.instigator_origin_id, state.selector_id)
 
 
 def until(condition: Callable[[], object], pipeline: Pipeline, seconds: float = 400) -> None:
@@ -63,18 +74,15 @@ def test_the_daemon_rehearses_what_was_pushed_to_the_end_and_says_so(pipeline: P
     switches = {"TASKER_RELEASE_REHEARSALS": "on", "TASKER_RELEASE_REHEARSAL_CRON": "* * * * *"}
     with daemon(pipeline, **switches, **receiver.webhook) as instance:
         until(lambda: receiver.hooked, pipeline)
-        runs = instance.get_runs(dg.RunsFilter(job_name="release"))
-        until(lambda: instance.get_run_by_id(runs[-1].run_id).is_finished, pipeline, 60)
+        ticks = [tick for state in instance.all_instigator_state() for tick in ticks_of(instance, state)]
     body = receiver.hooked[0]
     release = body["release"]
     assert (body["mode"], body["result"]) == ("rehearsal", "success"), body
     assert {row["package"] for row in body["packages"] if row["outcome"] == "published"} == NINE
     assert pipeline.read(release, "plan.json")["commit"] == pushed
     assert git(pipeline.source, "rev-parse", "HEAD", "--all") == before
-    # A minute is too short for a rehearsal: what came meanwhile was skipped.
-    states = instance.all_instigator_state()
-    assert len({run.tags["dagster/partition"] for run in runs}) <= 2
-    assert states
+    # A minute is too short for a rehearsal.
+    assert any(f"is not rehearsed: {release} is in progress, by run" in str(tick.skip_reason) for tick in ticks)
 
 
 def test_a_new_tag_is_released_once_whatever_daemon_looks(pipeline: Pipeline) -> None:
@@ -86,7 +94,7 @@ def test_a_new_tag_is_released_once_whatever_daemon_looks(pipeline: Pipeline) ->
 
     def ticks(instance: dg.DagsterInstance) -> int:
         (state,) = instance.all_instigator_state()
-        return len(instance.get_ticks(state.instigator_origin_id, state.selector_id))
+        return len(ticks_of(instance, state))
 
     with daemon(pipeline, **switches) as instance:
         until(lambda: instance.all_instigator_state() and ticks(instance), pipeline)
