@@ -66,6 +66,21 @@ def test_jobs_that_start_at_once_on_an_empty_database_write_one_history(
 
 
 @pytest.mark.slow
+def test_an_upgrade_brings_an_older_schema_up_to_date(tmp_path: Path, postgres: Postgres, database: str) -> None:
+    machine = Machine(tmp_path, database)
+    ended(machine.start("dagster", "instance", "info"))
+    version = "SELECT version_num FROM alembic_version"
+    current = postgres.query(version, database)
+    # As a Dagster of the end of 2024 left it.
+    postgres.query("ALTER TABLE concurrency_limits DROP COLUMN using_default_limit", database)
+    postgres.query("UPDATE alembic_version SET version_num = '6b7fb194ff9c'", database)
+    ended(machine.start("dagster", "instance", "migrate"))
+    assert postgres.query(version, database) == current
+    assert postgres.query("SELECT using_default_limit FROM concurrency_limits", database) == []
+    ended(machine.start("dagster", "instance", "migrate"))  # nothing is left to do
+
+
+@pytest.mark.slow
 def test_a_database_that_refuses_is_told_soon_and_without_the_password(tmp_path: Path, database: str) -> None:
     machine = Machine(tmp_path, database.replace(quote(PASSWORD, safe=""), "wr0ngpass"))
     started = time.monotonic()
