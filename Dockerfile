@@ -30,7 +30,7 @@ COPY tasker_release_pipeline tasker_release_pipeline
 RUN .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --no-cache \
     --compile-bytecode .
 
-# --- Bun ---------------------------------------------------------------------------------------------------------------
+# --- Bun and publint ---------------------------------------------------------------------------------------------------
 FROM node AS bun
 WORKDIR /opt/release/.tools/node
 COPY config/lock/node/package.json config/lock/node/package-lock.json ./
@@ -76,9 +76,9 @@ ENV PATH=/opt/release/.venv/bin:/opt/release/.tools/node/node_modules/.bin:/usr/
 WORKDIR /opt/release
 USER 10001:10001
 # An image in which a tool does not start, or the graph does not load, is not built.
-RUN for tool in git cc protoc cargo rustc rustfmt ruby gem bundle python uv maturin node npm bun git-cliff twine; do \
+RUN for tool in git cc protoc cargo rustc rustfmt ruby gem bundle python uv maturin node npm bun publint git-cliff twine; do \
         "$tool" --version >/dev/null || { echo "$tool does not run"; exit 1; }; \
     done \
     && cargo clippy --version \
-    && env --unset=DAGSTER_HOME dagster definitions validate -m tasker_release_pipeline.definitions
+    && env --unset=DAGSTER_HOME --chdir=/tmp dagster definitions validate -m tasker_release_pipeline.definitions
 CMD ["tasker-release", "--help"]
