@@ -36,13 +36,19 @@ def daemon(pipeline: Pipeline, **environment: str) -> Iterator[dg.DagsterInstanc
     known = pipeline.environment(TASKER_RELEASE_SOURCE=str(pipeline.source), **environment)
     del known["TASKER_RELEASE_REHEARSAL_REGISTRIES"]
     command = [str(Path(sys.executable).with_name("dagster-daemon")), "run", "-w", "workspace.yaml"]
-    with (pipeline.folder / "daemon.txt").open("a") as log:
+    with (
+        (pipeline.folder / "daemon.txt").open("a") as log,
+        dg.DagsterInstance.from_config(str(pipeline.home)) as instance,
+    ):
+        # Two processes that make a new database at once get into each other's way.
+        instance.get_runs()
+        instance.all_instigator_state()
+        instance.get_dynamic_partitions("releases")
         process = subprocess.Popen(
             command, cwd=ROOT, env=known, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
         try:
-            with dg.DagsterInstance.from_config(str(pipeline.home)) as instance:
-                yield instance
+            yield instance
         finally:
             # With its code server and their runs; the tools of those end with them.
             os.killpg(process.pid, signal.SIGKILL)

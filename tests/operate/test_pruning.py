@@ -212,6 +212,10 @@ def test_too_many_bytes_cost_the_oldest_work_folders_first_and_never_the_last_re
     assert [f"{files.release[-1]} {files.place.name.lower()}" for files in chosen] == gone
 
 
+def test_a_release_is_none_of_them_even_if_it_were_found() -> None:
+    assert surplus([Kept("v0.1.0", Place.STORE, 10**12, days(900))], NOW, Limits(size=0), running=()) == []
+
+
 def test_one_that_runs_counts_and_stays() -> None:
     chosen = surplus(THREE, NOW, Limits(size=100), running={"rehearsal-a"})
     assert [f"{files.release[-1]} {files.place.name.lower()}" for files in chosen] == ["b work", "c work", "b store"]
