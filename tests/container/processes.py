@@ -52,7 +52,7 @@ class Stack:
             "TASKER_RELEASE_SOURCE": str(self.folder / "source"),
             "TASKER_RELEASE_STORE": str(self.folder / "store"),
             "TASKER_RELEASE_WORK": str(self.folder / "work"),
-            "TASKER_RELEASE_REHEARSALS": "off",
+            "TASKER_RELEASE_REHEARSAL_CRON": "0 0 29 2 *",  # none may start by itself while a test looks at the queue
         }
         return {**kept, **service["environment"], **own}
 

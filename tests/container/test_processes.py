@@ -14,6 +14,17 @@ pytestmark = pytest.mark.slow
 PATH = {"PATH": os.environ["PATH"]}
 
 
+_SCHEDULES = """
+{
+  schedulesOrError(
+    repositorySelector: {repositoryName: "__repository__", repositoryLocationName: "tasker_release_pipeline"}
+  ) {
+    ... on Schedules { results { name scheduleState { status } } }
+  }
+}
+"""
+
+
 def test_the_services_start_and_become_healthy(services: Stack) -> None:
     assert services.is_healthy("postgres")
     # The source is cloned once, and left alone afterwards.
@@ -40,6 +51,10 @@ def test_the_services_start_and_become_healthy(services: Stack) -> None:
     daemons = services.ask("{ instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } } }")
     statuses = daemons["instance"]["daemonHealth"]["allDaemonStatuses"]
     assert all(status["healthy"] for status in statuses if status["required"])
+
+    # The file's own switch is read by the code server: every night a rehearsal.
+    schedules = services.ask(_SCHEDULES)["schedulesOrError"]["results"]
+    assert {"name": "nightly_rehearsal", "scheduleState": {"status": "RUNNING"}} in schedules
 
     services.kill("webserver")
     assert not services.is_healthy("webserver")
