@@ -11,6 +11,7 @@ from tasker_release_pipeline.release.settings import is_rehearsal
 
 KEEP_DAYS = "TASKER_RELEASE_REHEARSAL_KEEP_DAYS"
 KEEP_GB = "TASKER_RELEASE_REHEARSAL_KEEP_GB"
+_FRESH = timedelta(hours=1)
 
 
 def rehearsal_key(at: datetime) -> str:
@@ -57,11 +58,12 @@ def surplus(kept: Collection[Kept], now: datetime, limits: Limits, running: Coll
 
     All of a rehearsal of which nothing was written for `limits.age`. If the rest takes more than `limits.size`: work
     folders, which can be made again, the oldest first, and then what the store holds of the oldest rehearsals. Never
-    what the store holds of the last rehearsal, nor anything of one that is `running`, nor of a release.
+    what the store holds of the last rehearsal, nor anything of one that is `running`, or was written to within the hour
+    (its run may be about to start), nor of a release.
     """
     known = [files for files in kept if is_rehearsal(files.release)]
     last = {files.release: max(other.at for other in known if other.release == files.release) for files in known}
-    free = [files for files in known if files.release not in running]
+    free = [files for files in known if files.release not in running and now - last[files.release] > _FRESH]
     gone = [files for files in free if now - last[files.release] > limits.age]
     over = sum(files.size for files in known) - sum(files.size for files in gone) - limits.size
     newest = max(last, key=lambda release: last[release], default="")

@@ -216,6 +216,12 @@ def test_a_release_is_none_of_them_even_if_it_were_found() -> None:
     assert surplus([Kept("v0.1.0", Place.STORE, 10**12, days(900))], NOW, Limits(size=0), running=()) == []
 
 
+def test_one_that_was_just_made_stays_for_its_run_that_is_about_to_start() -> None:
+    new = [kept("new", place, 1000, 1 / 48) for place in Place]
+    chosen = surplus([*THREE, *new], NOW, Limits(size=0), running=())
+    assert {files.release for files in chosen} == {"rehearsal-a", "rehearsal-b", "rehearsal-c"}
+
+
 def test_one_that_runs_counts_and_stays() -> None:
     chosen = surplus(THREE, NOW, Limits(size=100), running={"rehearsal-a"})
     assert [f"{files.release[-1]} {files.place.name.lower()}" for files in chosen] == ["b work", "c work", "b store"]
