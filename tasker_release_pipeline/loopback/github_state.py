@@ -66,6 +66,8 @@ class RepositorySettings(BaseModel):
     checks: tuple[Check, ...] = ()
     statuses: dict[str, str] = {}
     immutable_releases: bool = False
+    names_started_runs: bool = True
+    """Whether starting a workflow is answered with its run, where asked for; before 2026, and on Enterprise, not."""
 
 
 class Order(BaseModel):

@@ -26,10 +26,14 @@ class Workflows:
             Route("/actions/workflows/{workflow}/runs", self.runs),
             Route("/actions/runs", self.runs),
             Route("/actions/runs/{number:int}", self.run),
+            Route("/actions/runs/{number:int}/jobs", self.jobs),
         ]
 
     async def dispatch(self, request: Request) -> Response:
-        """`POST /actions/workflows/FILE/dispatches`: the run is listed, queued for ever, and does nothing here."""
+        """`POST /actions/workflows/FILE/dispatches`: the run is listed, queued for ever, and does nothing here.
+
+        What it would do is written into its row (`status`, `conclusion`, `jobs`) by whoever plays the runner.
+        """
         demand(request.state.access, "actions")
         body = await request.json()
         workflow, ref = request.path_params["workflow"], str(body.get("ref", ""))
@@ -39,7 +43,7 @@ class Workflows:
         text = self._file(workflow, commit)
         if "workflow_dispatch" not in text:
             raise Refusal(422, "Workflow does not have 'workflow_dispatch' trigger")
-        self.state.add(
+        row = self.state.add(
             "runs",
             lambda _: {
                 "path": f".github/workflows/{workflow}",
@@ -51,15 +55,18 @@ class Workflows:
                 "inputs": body.get("inputs", {}),
             },
         )
-        return Response(status_code=204)
+        if body.get("return_run_details") is not True or not self.state.settings.names_started_runs:
+            return Response(status_code=204)
+        shown = self._shown(request, row)
+        return JSONResponse({"workflow_run_id": row["id"], "run_url": shown["url"], "html_url": shown["html_url"]}, 200)
 
     async def runs(self, request: Request) -> Response:
         """Runs, of one workflow or of all, the newest first."""
         rows = self.state.rows("runs")
         if workflow := request.path_params.get("workflow"):
             rows = [row for row in rows if row["path"] == f".github/workflows/{workflow}"]
-        for field in ("status", "event"):
-            if wanted := request.query_params.get(field):
+        for asked, field in (("status", "status"), ("event", "event"), ("branch", "head_branch")):
+            if wanted := request.query_params.get(asked):
                 rows = [row for row in rows if row[field] == wanted]
         return page(request, [self._shown(request, row) for row in rows], "workflow_runs")
 
@@ -70,6 +77,14 @@ class Workflows:
             raise not_found()
         return JSONResponse(self._shown(request, row))
 
+    async def jobs(self, request: Request) -> Response:
+        """The jobs of one run, as far as it has come."""
+        row = self.state.row("runs", request.path_params["number"])
+        if row is None:
+            raise not_found()
+        rows = [{"status": "queued", "conclusion": None, **job} for job in row.get("jobs", [])]
+        return page(request, rows, "jobs")
+
     def _file(self, workflow: str, commit: str) -> str:
         try:
             return git(self.state.source, "show", f"{commit}:.github/workflows/{workflow}")
@@ -78,5 +93,6 @@ class Workflows:
 
     def _shown(self, request: Request, row: Row) -> dict[str, Any]:
         host = f"{request.url.scheme}://{request.url.netloc}"
-        shown = {name: value for name, value in row.items() if name != "inputs"}
-        return {**shown, "html_url": f"{host}/{self.name}/actions/runs/{row['id']}"}
+        shown = {name: value for name, value in row.items() if name not in ("inputs", "jobs")}
+        path = f"{self.name}/actions/runs/{row['id']}"
+        return {**shown, "url": f"{host}/repos/{path}", "html_url": f"{host}/{path}"}

@@ -8,7 +8,7 @@ nothing changes. Checks are not told: Dagster would show an old release's as the
 """
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TypeVar
 
 import dagster as dg
@@ -42,9 +42,13 @@ Model = TypeVar("Model", bound=BaseModel)
 _DATA_VERSION, _GIVEN = "dagster/data_version", "dagster/data_version_is_user_provided"
 
 
-def bring_in(instance: dg.DagsterInstance, store: ReleaseStore) -> list[Event]:
-    """Tell the instance of the store's release; what was new to it. Raises InputError where nothing is planned."""
-    told = [event for event in events(store) if not _is_known(instance, event)]
+def bring_in(instance: dg.DagsterInstance, store: ReleaseStore, besides: Collection[str] = ()) -> list[Event]:
+    """Tell the instance of the store's release; what was new to it. Raises InputError where nothing is planned.
+
+    `besides`: the assets that somebody else tells of.
+    """
+    others = (event for event in events(store) if event.asset_key.to_user_string() not in besides)
+    told = [event for event in others if not _is_known(instance, event)]
     instance.add_dynamic_partitions(str(RELEASES.name), [store.release])
     for event in told:
         instance.report_runless_asset_event(event)

@@ -8,6 +8,7 @@ import dagster as dg
 
 from tasker_release_pipeline.orchestration import metadata
 from tasker_release_pipeline.orchestration.assets import KINDS, OWNERS
+from tasker_release_pipeline.orchestration.bring_in import bring_in
 from tasker_release_pipeline.orchestration.failures import failures_in_words
 from tasker_release_pipeline.orchestration.partitions import RELEASES
 from tasker_release_pipeline.orchestration.resources import SettingsResource
@@ -16,6 +17,7 @@ from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import ReleaseError, TryAgainError
 from tasker_release_pipeline.release.manifest import Manifest, Package
 from tasker_release_pipeline.release.outcome import Outcome
+from tasker_release_pipeline.steps.dispatch import publish_on_github
 from tasker_release_pipeline.steps.publish import publish_package, upload_log
 from tasker_release_pipeline.steps.published_install import check_name, install_from_target
 from tasker_release_pipeline.steps.run import ReleaseRun
@@ -37,6 +39,8 @@ def publish_assets(manifest: Manifest) -> list[dg.AssetsDefinition]:
 
 
 def _publish_asset(package: Package, follows: list[Package]) -> dg.AssetsDefinition:
+    own = {asset_key(package).to_user_string()}
+
     # `output_required=False`: a dry run yields nothing here, so that what was not published never looks published.
     @dg.asset(
         key=asset_key(package),
@@ -55,8 +59,14 @@ def _publish_asset(package: Package, follows: list[Package]) -> dg.AssetsDefinit
     def publish(context: dg.AssetExecutionContext, settings: SettingsResource) -> Iterator[dg.MaterializeResult[Any]]:
         with failures_in_words():
             run = settings.start(context)
+            before = run.store.outcome(package.key)
             try:
-                outcome = publish_package(run, package.key)
+                if settings.is_githubs(run):
+                    outcome: Outcome | None = publish_on_github(run, package.key)
+                    # The workflow did more: what it recorded is told to the UI as well.
+                    bring_in(context.instance, run.store, besides=own)
+                else:
+                    outcome = publish_package(run, package.key)
             except TryAgainError as later:
                 # The event that follows has a stack, and the terminal does not show it; this line says all.
                 context.log.warning(str(later))
@@ -64,7 +74,9 @@ def _publish_asset(package: Package, follows: list[Package]) -> dg.AssetsDefinit
                     str(later)
                 )
             except ReleaseError:
-                show_why(context, package.key, _shown(run, run.store.outcome(package.key)))
+                after = run.store.outcome(package.key)
+                if after is not None and after != before:
+                    show_why(context, package.key, _shown(run, after))
                 raise
         if outcome is not None:
             yield dg.MaterializeResult(
@@ -76,17 +88,13 @@ def _publish_asset(package: Package, follows: list[Package]) -> dg.AssetsDefinit
     return publish
 
 
-def _shown(run: ReleaseRun, outcome: Outcome | None) -> dict[str, Any]:
-    """What the asset's page tells of an outcome of this run; nothing of another's."""
-    if outcome is None or outcome.run != run.run:
-        return {}
+def _shown(run: ReleaseRun, outcome: Outcome) -> dict[str, Any]:
     return metadata.of_outcome(outcome, upload_log(run.store, outcome.package))
 
 
 def show_why(context: dg.AssetExecutionContext, asset: str, shown: dict[str, Any]) -> None:
     """Put what went wrong on the asset's page, which otherwise says only that a run failed; the asset stays missing."""
-    if shown:
-        context.log_event(dg.AssetObservation(asset.split("/"), partition=context.partition_key, metadata=shown))
+    context.log_event(dg.AssetObservation(asset.split("/"), partition=context.partition_key, metadata=shown))
 
 
 def install_checks(manifest: Manifest) -> list[dg.AssetChecksDefinition]:

@@ -6,6 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from tasker_release_pipeline.orchestration.partitions import PARTITION_TAG
+from tasker_release_pipeline.steps.dispatch import is_githubs
 from tasker_release_pipeline.steps.run import ReleaseRun
 from tasker_release_pipeline.steps.run_lock import end_with_the_run
 
@@ -32,9 +33,19 @@ class SettingsResource(dg.ConfigurableResource[None]):
         default=None, description="live, or rehearsal (loopback registries that the pipeline starts). Default: live."
     )
 
+    publish_from: str | None = Field(
+        default=None,
+        description="Who uploads to the public registries: github (the release workflow, which this run starts and "
+        "follows), or here. Default: here where the latch is open, else github.",
+    )
+
     def given(self) -> dict[str, Any]:
-        """The fields that the run config gives."""
-        return {name: value for name, value in self.model_dump().items() if value is not None}
+        """The fields that the run config gives of a release's settings."""
+        return {name: value for name, value in self.model_dump(exclude={"publish_from"}).items() if value is not None}
+
+    def is_githubs(self, run: ReleaseRun) -> bool:
+        """Whether GitHub uploads what a step is to publish. Raises InputError."""
+        return is_githubs(run, self.given(), self.publish_from)
 
     def start(
         self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext

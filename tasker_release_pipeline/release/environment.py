@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tasker_release_pipeline.release.publish_from import PUBLISH_FROM
 from tasker_release_pipeline.release.settings import LATCH, Settings
 
 
@@ -113,6 +114,13 @@ VARIABLES = (
         Group.GITHUB, "GITHUB_REPOSITORY", "`owner/name` of the workspace's repository", "the checkout's `origin`"
     ),
     Variable(Group.GITHUB, "GITHUB_API_URL", "another address of the API, such as GitHub Enterprise's"),
+    Variable(
+        Group.GITHUB,
+        PUBLISH_FROM,
+        "who uploads a proven live release outside of Actions: `github`, the release workflow, which the run starts and "
+        "follows, or `here`; in a run config `publish_from`",
+        "`here` where the latch is open, else `github`",
+    ),
     Variable(Group.GITHUB, "GITHUB_ACTIONS", "`true` within a job of Actions alone"),
     Variable(Group.GITHUB, "GITHUB_OUTPUT", "the file that takes a job's outputs"),
     Variable(Group.GITHUB, "GITHUB_STEP_SUMMARY", "the file that takes a job's summary"),
