@@ -117,8 +117,8 @@ VARIABLES = (
     Variable(
         Group.GITHUB,
         PUBLISH_FROM,
-        "who uploads a proven live release outside of Actions: `github`, the release workflow, which the run starts and "
-        "follows, or `here`; in a run config `publish_from`",
+        "who uploads a proven live release outside of Actions: `github`, the release workflow, which the run starts "
+        "and follows, or `here`; in a run config `publish_from`",
         "`here` where the latch is open, else `github`",
     ),
     Variable(Group.GITHUB, "GITHUB_ACTIONS", "`true` within a job of Actions alone"),
