@@ -26,6 +26,7 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     && .venv/bin/python -m pip install --quiet --require-hashes -r uv.txt \
     && .venv/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes --compile-bytecode config/lock/runtime.txt
 COPY pyproject.toml README.md ./
+COPY config/lock/node config/lock/node
 COPY tasker_release_pipeline tasker_release_pipeline
 RUN .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --no-cache \
     --compile-bytecode .

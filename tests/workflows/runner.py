@@ -8,7 +8,6 @@ fails the run.
 | actions/checkout | a clone of the repository with all of its history, at the commit of the event |
 | ./... | the steps of the composite action, read from the checked-out repository |
 | actions/setup-python, setup-node, ruby/setup-ruby | nothing: the tools of this machine |
-| oven-sh/setup-bun | the Bun that the project's set-up installs, on the job's path |
 | actions/upload-artifact, download-artifact | a folder for each artifact's name, beside the jobs |
 | actions/attest-build-provenance | a record of the files that it was given |
 
@@ -285,11 +284,6 @@ def _attest(job: _Attempt, given: dict[str, str]) -> None:
     job.of.attested.append(given["subject-path"])
 
 
-def _bun(job: _Attempt, given: dict[str, str]) -> None:
-    assert given["bun-version"]
-    job.paths.append(str(ROOT / ".tools" / "node" / "node_modules" / ".bin"))
-
-
 def _nothing(job: _Attempt, given: dict[str, str]) -> None:
     """The tools of this machine."""
 
@@ -299,7 +293,6 @@ STAND_INS: dict[str, Callable[[_Attempt, dict[str, str]], None]] = {
     "actions/setup-python": _nothing,
     "actions/setup-node": _nothing,
     "ruby/setup-ruby": _nothing,
-    "oven-sh/setup-bun": _bun,
     "actions/upload-artifact": _upload,
     "actions/download-artifact": _download,
     "actions/attest-build-provenance": _attest,
