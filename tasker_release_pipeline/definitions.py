@@ -1,5 +1,6 @@
 """The Dagster Definitions, wired in one place."""
 
+import logging
 import os
 
 import dagster as dg
@@ -18,6 +19,7 @@ from tasker_release_pipeline.orchestration.tag_sensor import tag_sensor
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import InputError
 from tasker_release_pipeline.release.manifest import Manifest, load
+from tasker_release_pipeline.release.publish_from import exposed
 
 
 def _graph() -> Manifest:
@@ -28,6 +30,8 @@ def _graph() -> Manifest:
         return load("tasker")
 
 
+if _warning := exposed(os.environ):
+    logging.getLogger("tasker-release").warning(_warning)
 _manifest = _graph()
 _registries = tuple(registry for registry in RegistryName if _manifest.of_registry(registry))
 

@@ -42,3 +42,24 @@ def publish_from(
     if word:
         return PublishFrom(word)
     return PublishFrom.HERE if is_open else PublishFrom.GITHUB
+
+
+def exposed(environment: Mapping[str, str]) -> str | None:
+    """A warning where this machine publishes for whoever reaches its web server; None where it does not.
+
+    The server's address is known where it is set by DAGSTER_WEBSERVER_HOST, as services do.
+    """
+    host = environment.get("DAGSTER_WEBSERVER_HOST") or "127.0.0.1"
+    if host in ("localhost", "::1") or host.startswith("127."):
+        return None
+    live = {"dry_run": False, "registries": "live"}
+    try:
+        is_here = publish_from(live, environment, None) is PublishFrom.HERE
+    except InputError:  # each run will say it
+        return None
+    if not is_here or environment.get("GITHUB_ACTIONS") == "true":
+        return None
+    return (
+        f"the web server listens on {host}, asks nobody who they are, and the latch is open: whoever reaches it "
+        f"publishes with this machine's credentials; listen on 127.0.0.1, or close the latch ({LATCH}=true)"
+    )

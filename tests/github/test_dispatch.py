@@ -20,7 +20,7 @@ from tasker_release_pipeline.release.artifact import ReleaseManifest
 from tasker_release_pipeline.release.errors import InputError, ReleaseError, UnavailableError
 from tasker_release_pipeline.release.gate import Gate, Verdict
 from tasker_release_pipeline.release.outcome import Outcome, OutcomeKind
-from tasker_release_pipeline.release.publish_from import PublishFrom, publish_from
+from tasker_release_pipeline.release.publish_from import PublishFrom, exposed, publish_from
 from tasker_release_pipeline.release.record import Record, RecordState
 from tasker_release_pipeline.release.settings import Mode, Settings
 from tasker_release_pipeline.steps import dispatch
@@ -70,6 +70,23 @@ def test_here_with_a_closed_latch_names_both_ways_out() -> None:
 
 def test_what_the_release_was_run_with_counts_without_a_word_of_the_run() -> None:
     assert publish_from({}, {}, Settings(dry_run=False)) is PublishFrom.GITHUB
+
+
+@pytest.mark.parametrize(
+    ("environment", "warns"),
+    [
+        ({"RELEASE_DRY_RUN": "false", "DAGSTER_WEBSERVER_HOST": "192.0.2.7"}, True),
+        ({"RELEASE_DRY_RUN": "false", "DAGSTER_WEBSERVER_HOST": "127.0.0.1"}, False),
+        ({"RELEASE_DRY_RUN": "false"}, False),
+        ({"DAGSTER_WEBSERVER_HOST": "192.0.2.7"}, False),
+        (
+            {"RELEASE_DRY_RUN": "false", "DAGSTER_WEBSERVER_HOST": "::", "TASKER_RELEASE_PUBLISH_FROM": "github"},
+            False,
+        ),
+    ],
+)
+def test_a_server_that_publishes_for_whoever_reaches_it_is_warned_of(environment: dict[str, str], warns: bool) -> None:
+    assert (exposed(environment) is not None) == warns
 
 
 # --- one registry of a live release
