@@ -1,4 +1,4 @@
-"""The web server on loopback, asked by GraphQL as its own pages do."""
+"""The web server on loopback, asked by GraphQL as its own pages do, and the daemon that starts what it queues."""
 
 import time
 from collections.abc import Iterator
@@ -61,7 +61,7 @@ class Web:
 
 @contextmanager
 def web_server(machine: Any) -> Iterator[Web]:
-    """A web server on that machine, which loads the pipeline itself and launches runs at once."""
+    """A web server on that machine, which loads the pipeline itself."""
     port = free_port()
     command = ("-m", LOCATION, "-h", "127.0.0.1", "-p", str(port))
     process = machine.start("dagster-webserver", *command, kept=False)
@@ -73,6 +73,17 @@ def web_server(machine: Any) -> Iterator[Web]:
             assert time.monotonic() < limit
             time.sleep(0.2)
         yield web
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+@contextmanager
+def daemon(machine: Any) -> Iterator[None]:
+    """What takes runs off the queue."""
+    process = machine.start("dagster-daemon", "run", "-m", LOCATION, kept=False)
+    try:
+        yield
     finally:
         process.terminate()
         process.wait(60)
