@@ -125,7 +125,8 @@ def of_outcome(outcome: Outcome, log: str = "") -> dict[str, Any]:
         # Below the first line are a tool's own; a page of them would hide all else.
         shown["detail"], *said = outcome.detail.strip().splitlines()
         if said:
-            shown["last_words"] = dg.MetadataValue.md(_fenced(said, _LAST_WORDS))
+            # No block of code, whose long lines would push the column out of sight.
+            shown["last_words"] = dg.MetadataValue.md("  \n".join(f"``` {line} ```" for line in said[-_LAST_WORDS:]))
     if outcome.files:
         shown |= {
             **of_artifacts(outcome.files),
@@ -133,14 +134,14 @@ def of_outcome(outcome: Outcome, log: str = "") -> dict[str, Any]:
             "seconds_propagation": round(outcome.seconds_propagation, 1),
         }
     if log:
-        shown["log"] = dg.MetadataValue.md(_fenced(log.rstrip().splitlines(), _LOG_LINES))
+        shown["log"] = dg.MetadataValue.md(_fenced(log.rstrip().splitlines()))
     return shown
 
 
-def _fenced(lines: list[str], most: int) -> str:
-    left_out = [f"... ({len(lines) - most} lines before)"] if len(lines) > most else []
+def _fenced(lines: list[str]) -> str:
+    left_out = [f"... ({len(lines) - _LOG_LINES} lines before)"] if len(lines) > _LOG_LINES else []
     # More backticks than any tool prints.
-    return "\n".join(["``````", *left_out, *lines[-most:], "``````"])
+    return "\n".join(["``````", *left_out, *lines[-_LOG_LINES:], "``````"])
 
 
 def of_record(record: Record) -> dict[str, Any]:
