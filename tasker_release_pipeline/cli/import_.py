@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from tasker_release_pipeline.cli.command import ReleaseCommand
-from tasker_release_pipeline.cli.home import dagster_home
 from tasker_release_pipeline.cli.options import Place, common_options
 from tasker_release_pipeline.release.git import Checkout
+from tasker_release_pipeline.steps.home import dagster_home
 
 
 @click.command("import", cls=ReleaseCommand)

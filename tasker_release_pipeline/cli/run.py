@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tasker_release_pipeline.cli.command import INTERRUPTED, ReleaseCommand
-from tasker_release_pipeline.cli.home import dagster_home
 from tasker_release_pipeline.cli.options import Place, common_options, from_option
 from tasker_release_pipeline.cli.progress import Progress
 from tasker_release_pipeline.release.settings import LATCH, OnDuplicate
+from tasker_release_pipeline.steps.home import dagster_home
 from tasker_release_pipeline.toolchains.watchdog import unwatch, watch
 
 if TYPE_CHECKING:

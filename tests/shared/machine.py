@@ -7,8 +7,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tasker_release_pipeline.cli.home import prepare
 from tasker_release_pipeline.release.settings import Registries, Settings
+from tasker_release_pipeline.steps.home import prepare
 from tasker_release_pipeline.store import ReleaseStore
 from tests.release.building import PGMQ, planned
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tasker_release_pipeline.cli.home import SETTINGS, SHARED, VARIABLE, dagster_home
 from tasker_release_pipeline.release.errors import InputError
+from tasker_release_pipeline.steps.home import SETTINGS, SHARED, VARIABLE, dagster_home
 
 from .conftest import ROOT
 
@@ -52,7 +52,7 @@ def test_a_file_of_ones_own_stays(tmp_path: Path) -> None:
 
 
 def test_a_shell_prepares_it_by_a_command(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tasker_release_pipeline.cli.home", str(tmp_path / "home")]
+    command = [sys.executable, "-m", "tasker_release_pipeline.steps.home", str(tmp_path / "home")]
     subprocess.run(command, env={**os.environ, VARIABLE: URL}, check=True)
     assert VARIABLE in (tmp_path / "home" / "dagster.yaml").read_text()
     again = subprocess.run(

@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from tasker_release_pipeline.cli.home import prepare
+from tasker_release_pipeline.steps.home import prepare
 
 from .machine import Machine, ended
 from .web import web_server

@@ -11,9 +11,9 @@ import dagster as dg
 import psycopg2
 import pytest
 
-from tasker_release_pipeline.cli.home import prepare
 from tasker_release_pipeline.orchestration.database import Database, with_driver
 from tasker_release_pipeline.release.errors import InputError
+from tasker_release_pipeline.steps.home import prepare
 
 from .machine import Machine, ended
 from .postgres import PASSWORD, Postgres

@@ -200,7 +200,9 @@ class _Attempt:
 
     def _bash(self, step: dict[str, Any], context: dict[str, Any]) -> None:
         assert "${{" not in step["run"], "an expression inside a shell script"
-        environment = {**os.environ, **self.of.environment, **context["env"], **self.extra}
+        # A runner has Python's packages from what the job installs alone.
+        machine = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")}
+        environment = {**machine, **self.of.environment, **context["env"], **self.extra}
         environment |= {key: self._text(value, context) for key, value in step.get("env", {}).items()}
         environment = {key: value for key, value in environment.items() if value != ""}
         environment |= {name: str(path) for name, path in self.files.items()}

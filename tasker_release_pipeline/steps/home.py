@@ -1,6 +1,6 @@
 """DAGSTER_HOME: the folder whose dagster.yaml says where the history of runs is kept.
 
-    python -m tasker_release_pipeline.cli.home FOLDER
+    python -m tasker_release_pipeline.steps.home FOLDER
 
 Where DAGSTER_POSTGRES_URL is set that is Postgres, which any number of machines may share, else SQLite in the folder.
 The same settings lie in config/, to be copied by hand.
