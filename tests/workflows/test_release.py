@@ -47,7 +47,7 @@ def start(second: Pipeline, shared: Path, tmp_path: Path) -> Start:
             shutil.copytree(ROOT / ".github", source / ".github")
             if package:
                 file = source / ".github" / "workflows" / "release.yml"
-                pinned = re.compile(r"(?<=PIPELINE_PACKAGE: )tasker-release-pipeline\[tools\]==.*")
+                pinned = re.compile(r"(?<=PIPELINE_PACKAGE: )tasker-release-pipeline\[.*\]==.*")
                 text, found = pinned.subn(package, file.read_text())
                 assert found == 1
                 file.write_text(text)
