@@ -4,7 +4,7 @@ from tasker_release_pipeline.release.artifact import ReleaseManifest
 from tasker_release_pipeline.release.checks import CheckResult, Report
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.plan import Plan
-from tasker_release_pipeline.release.settings import Mode
+from tasker_release_pipeline.release.settings import Registries
 from tasker_release_pipeline.steps.checking import result
 from tasker_release_pipeline.steps.oldest import Oldest
 from tasker_release_pipeline.steps.registry_sets import target
@@ -27,7 +27,7 @@ def install_from_target(run: ReleaseRun, registry: RegistryName) -> CheckResult:
         )
     last = run.manifest.of_registry(registry)[-1]
     wrong = [f"{key}: {said}" for key, said in problems.items()]
-    live = run.mode is Mode.LIVE
+    live = run.settings.registries is Registries.LIVE  # also where GitHub uploaded it, and the latch here is closed
     found = result(
         last.key,
         check_name(registry),
