@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from tasker_release_pipeline.orchestration import metadata
+from tasker_release_pipeline.orchestration.engines import QUEUE_TAG
 from tasker_release_pipeline.orchestration.failures import failures_in_words
 from tasker_release_pipeline.orchestration.partitions import RELEASES
 from tasker_release_pipeline.orchestration.resources import SettingsResource
@@ -97,6 +98,8 @@ def build_asset(registry: RegistryName) -> dg.AssetsDefinition:
         group_name="build",
         owners=OWNERS,
         kinds=KINDS[registry],
+        # Read by Celery alone: which workers may build it.
+        op_tags={QUEUE_TAG: f"build-{registry}"},
     )
     def build(
         context: dg.AssetExecutionContext, settings: SettingsResource, release_plan: Plan, source_tree: SourceTree

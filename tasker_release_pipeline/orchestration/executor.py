@@ -1,9 +1,10 @@
 """The executor: Dagster's own, with what has to happen before a run's first step and after its last.
 
 Steps run beside each other, in a process each. Few of them run one after another in the run's own process: processes
-for each, and the one that they are forked from, would cost more than the steps.
+for each, and the one that they are forked from, would cost more than the steps. Where Celery runs them, it runs all.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
@@ -15,6 +16,7 @@ import dagster as dg
 from dagster._core.execution.plan.objects import StepFailureData
 
 from tasker_release_pipeline.orchestration.assets import GATE_STEP
+from tasker_release_pipeline.orchestration.engines import celery_config
 from tasker_release_pipeline.orchestration.failures import is_failed_check, why, why_again
 from tasker_release_pipeline.orchestration.notifying import tell_end
 from tasker_release_pipeline.orchestration.partitions import PARTITION_TAG
@@ -54,9 +56,15 @@ class ReleaseExecutor(dg.Executor):
         """As configured."""
         return self._side_by_side.step_dependency_config
 
+    def app_args(self) -> Any:
+        """What dagster-celery asks of a run's executor: how Celery is reached."""
+        engine: Any = self._side_by_side
+        return engine.app_args()
+
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
         """Run the steps."""
         try:
+            builds_here = celery_config(os.environ) is None
             run = _release_run(plan_context.dagster_run)
         except ReleaseError as error:
             yield _refused(plan_context, execution_plan, error)
@@ -70,7 +78,7 @@ class ReleaseExecutor(dg.Executor):
                 stack.enter_context(sole_run(run))
                 stack.enter_context(leases(run, _uploads_to(execution_plan.step_keys_to_execute)))
                 stack.callback(_summarise, run, failures)
-                _check(run, self._manifest, execution_plan.step_keys_to_execute)
+                _check(run, self._manifest, execution_plan.step_keys_to_execute, builds_here=builds_here)
             except ReleaseError as error:
                 failures["input"] = str(error)
                 yield _refused(plan_context, execution_plan, error)
@@ -91,6 +99,8 @@ def release_executor(manifest: Manifest) -> dg.ExecutorDefinition:
     def create(init_context: dg.InitExecutorContext) -> dg.Executor:
         mend_step_loop()
         config = dict(init_context.executor_config)
+        if celery := _celery(init_context, config["retries"]):
+            return ReleaseExecutor(celery, celery, manifest)
         # Spawned processes would import Dagster again for every step.
         config.setdefault("start_method", {"forkserver": {"preload_modules": ["tasker_release_pipeline.warm_up"]}})
         side_by_side = _made(dg.multiprocess_executor, init_context, config)
@@ -103,6 +113,18 @@ def release_executor(manifest: Manifest) -> dg.ExecutorDefinition:
         requirements=dg.multiple_process_executor_requirements(),
         executor_creation_fn=create,
     )
+
+
+def _celery(init_context: dg.InitExecutorContext, retries: Any) -> dg.Executor | None:
+    try:
+        config = celery_config(os.environ)
+    except InputError:
+        return None  # the run refuses it, in words
+    if config is None:
+        return None
+    from dagster_celery import celery_executor  # noqa: PLC0415  # an extra
+
+    return _made(celery_executor, init_context, {**config, "retries": retries})
 
 
 def _made(kind: dg.ExecutorDefinition, init_context: dg.InitExecutorContext, config: dict[str, Any]) -> dg.Executor:
@@ -151,14 +173,14 @@ def _release_run(dagster_run: dg.DagsterRun) -> ReleaseRun:
     return ReleaseRun.of(release, config, log=lambda _: None, run=dagster_run.run_id)
 
 
-def _check(run: ReleaseRun, graph: Manifest, steps: Iterable[str]) -> None:
+def _check(run: ReleaseRun, graph: Manifest, steps: Iterable[str], *, builds_here: bool) -> None:
     chosen = set(steps)
     if chosen == {"summarize"}:
         return
     check_inputs(
         run,
         plans="release_plan" in chosen,
-        builds={registry for registry, step in BUILD_ASSETS.items() if step in chosen},
+        builds={registry for registry, step in BUILD_ASSETS.items() if builds_here and step in chosen},
         publishes=_uploads_to(chosen),
         gates=GATE_STEP in chosen,
     )

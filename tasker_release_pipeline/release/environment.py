@@ -184,6 +184,16 @@ VARIABLES = (
         "DAGSTER_POSTGRES_URL",
         "the shared instance's database, `postgresql://user:password@host:5432/name`; empty: SQLite in `DAGSTER_HOME`",
     ),
+    Variable(
+        Group.INSTANCE,
+        "TASKER_RELEASE_EXECUTOR",
+        "what runs the steps: `processes` of the run's machine, or `celery`: workers, which may be on several",
+        "`processes`",
+    ),
+    Variable(
+        Group.INSTANCE, "DAGSTER_CELERY_BROKER_URL", "the broker of runs and workers, `redis://...`; may hold a secret"
+    ),
+    Variable(Group.INSTANCE, "DAGSTER_CELERY_BACKEND_URL", "where workers leave their results", "the broker's address"),
     Variable(Group.INSTANCE, "DAGSTER_CODE_SERVER_HOST", "the code server: where it listens, where it is found"),
     Variable(Group.INSTANCE, "DAGSTER_CODE_SERVER_PORT", "the code server's port", "`4000` in `compose.yaml`"),
     Variable(Group.INSTANCE, "DAGSTER_WEBSERVER_HOST", "where the web server listens", "`127.0.0.1`"),
