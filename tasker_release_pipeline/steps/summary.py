@@ -20,6 +20,7 @@ from tasker_release_pipeline.release.outcome import Outcome
 from tasker_release_pipeline.release.outputs import outputs
 from tasker_release_pipeline.release.plan import Plan
 from tasker_release_pipeline.release.record import Record, subjects
+from tasker_release_pipeline.release.settings import Mode
 from tasker_release_pipeline.release.summary import summary
 from tasker_release_pipeline.steps.run import ReleaseRun
 from tasker_release_pipeline.steps.source import SourceTree
@@ -53,6 +54,12 @@ def standing(run: ReleaseRun) -> Standing:
     )
 
 
+def _mode(run: ReleaseRun, stands: Standing) -> Mode:
+    """The run's; but what the gate let through and GitHub uploaded stays live where the latch is closed."""
+    is_out = any(outcome.mode is Mode.LIVE and outcome.kind.attempted for outcome in stands.outcomes.values())
+    return Mode.LIVE if is_out and stands.gate is not None and stands.gate.mode is Mode.LIVE else run.mode
+
+
 def write_summary(run: ReleaseRun, failures: Mapping[str, str]) -> str:
     """Write `summary.md`, and give its text, which says so where the store does not take it.
 
@@ -61,7 +68,7 @@ def write_summary(run: ReleaseRun, failures: Mapping[str, str]) -> str:
     stands = standing(run)
     text = summary(
         run.release,
-        run.mode,
+        _mode(run, stands),
         plan=stands.plan,
         manifest=stands.manifest,
         gate=stands.gate,

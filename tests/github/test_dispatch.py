@@ -26,6 +26,7 @@ from tasker_release_pipeline.release.settings import Mode, Settings
 from tasker_release_pipeline.steps import dispatch
 from tasker_release_pipeline.steps.dispatch import Dispatched, is_githubs, publish_on_github
 from tasker_release_pipeline.steps.run import ReleaseRun
+from tasker_release_pipeline.steps.summary import write_summary
 from tests.release.building import PGMQ, TASKER, outcome
 
 from ..pipeline.test_kills import until
@@ -181,6 +182,7 @@ def test_the_workflow_publishes_and_the_step_ends_as_it_ended(world: Released, s
     done = publish_on_github(run, NPM)
     assert (done.kind, done.page, done.mode) == (OutcomeKind.PUBLISHED, page, Mode.LIVE)
     assert world.store.outcome(NPM) == done
+    assert write_summary(run, {}).startswith("# Release v0.1.9: 9 of 9 packages published (live)")
     row = newest(world)
     assert row is not None
     expected = {"release": "v0.1.9", "only": "npm", "source_run_id": str(source), "dry_run": "false"}
