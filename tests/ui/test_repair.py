@@ -64,6 +64,7 @@ def test_the_person_finds_the_failed_asset_reads_why_and_materialises_it(
         page.get_by_text(RELEASE).first.click()
         expect(page.get_by_text("failed, and did not materialize this asset")).to_be_visible()
         page.get_by_role("button", name="Materialize…").click()
+        expect(page.get_by_role("button", name="Launch 1 run")).to_be_visible()
         pictures.append(keep("materialize"))
         page.get_by_role("button", name="Launch 1 run").click()
         expect(page.get_by_text("Materialized (2)")).to_be_visible()
