@@ -17,7 +17,7 @@ export TASKER_RELEASE_STORE ?= $(STATE)/store
 export TASKER_RELEASE_WORK ?= $(STATE)/work
 export DAGSTER_HOME ?= $(STATE)/dagster$(if $(DAGSTER_POSTGRES_URL),-postgres)
 
-.PHONY: help set-up set-up-tests rehearse ui test test-all unit lint lock clean
+.PHONY: help set-up set-up-tests rehearse ui test test-all unit lint screenshots lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -50,6 +50,9 @@ test: set-up-tests lint ## Everything that has to pass before a change lands (un
 
 test-all: set-up-tests lint ## The same, with the longer proofs
 	$(BIN)/pytest -n 2 --dist worksteal
+
+screenshots: set-up-tests ## The pictures in docs/images, taken anew by the test that drives the web UI
+	SCREENSHOTS=docs/images $(BIN)/pytest -n 0 tests/ui
 
 lock: ## Pin the dependencies anew, within the ranges of pyproject.toml and config/lock/node/package.json
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 --upgrade \
