@@ -5,6 +5,7 @@
 Never imported by the definitions.
 """
 
+import logging
 import os
 from typing import Any
 
@@ -17,13 +18,22 @@ from dagster_shared.serdes import pack_value
 
 from tasker_release_pipeline.orchestration.engines import workers_config
 
+_log = logging.getLogger(__name__)
+
 
 class Step(Task):  # type: ignore[misc]
-    """Runs with this machine's instance: that of the run may lie in a folder that is not here."""
+    """Runs with this machine's instance: that of the run may lie in a folder that is not here.
+
+    Does nothing for a run that is over: a step may have waited for its worker longer than the run did.
+    """
 
     def __call__(self, execute_step_args_packed: dict[str, Any], executable_dict: dict[str, Any]) -> Any:
-        """Run the step."""
+        """Run the step; its events, serialised."""
         with dg.DagsterInstance.get() as instance:
+            run = instance.get_run_by_id(execute_step_args_packed["run_id"])
+            if run is not None and run.is_finished:
+                _log.warning(f"run {run.run_id} is over ({run.status.value.lower()}): its step is left out")
+                return []
             own = {**execute_step_args_packed, "instance_ref": pack_value(instance.get_ref())}
             return super().__call__(execute_step_args_packed=own, executable_dict=executable_dict)
 

@@ -3,7 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,12 @@ from tasker_release_pipeline.orchestration.engines import celery_config
 from tasker_release_pipeline.release.errors import InputError
 from tasker_release_pipeline.release.gate import Gate
 from tasker_release_pipeline.store import ReleaseStore
-from tests.pipeline.conftest import example, git
+from tests.pipeline.conftest import NINE, example, git
 
 from .conftest import Bucket
-from .machine import Machine
+from .machine import Machine, ended
 from .redis import PASSWORD, running_redis
+from .test_whole_release import held
 
 RELEASE = "rehearsal-20260301-0300"
 HERE, BINDINGS = "here", "bindings"
@@ -50,11 +52,24 @@ def test_an_installation_without_the_extra_names_it(monkeypatch: pytest.MonkeyPa
         celery_config({"TASKER_RELEASE_EXECUTOR": "celery", "DAGSTER_CELERY_BROKER_URL": "redis://127.0.0.1/0"})
 
 
-class Team:
-    """Machines that share a database, a bucket and a broker. Each has a checkout of its own."""
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED])
+def test_a_step_that_waited_longer_than_its_run_is_left_out(
+    status: dg.DagsterRunStatus, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("DAGSTER_CELERY_BROKER_URL", "redis://127.0.0.1:1/0")
+    from tasker_release_pipeline.worker import execute_plan  # noqa: PLC0415  # reads the environment
 
-    def __init__(self, folder: Path, database: str, bucket: Bucket, broker: str) -> None:
-        self.folder, self.database, self.bucket, self.broker = folder, database, bucket, broker
+    with dg.instance_for_test() as instance:
+        run = instance.add_run(dg.DagsterRun(job_name="release", status=status))
+        assert execute_plan(execute_step_args_packed={"run_id": run.run_id}, executable_dict={}) == []
+    assert f"run {run.run_id} is over" in caplog.text
+
+
+class Team:
+    """Machines that share a database, a store and a broker. Each has a checkout of its own."""
+
+    def __init__(self, folder: Path, database: str, broker: str, **store: str) -> None:
+        self.folder, self.database, self.broker, self.store = folder, database, broker, store
         self.source = example(folder / "source")
 
     def machine(self, name: str, **more: str) -> Machine:
@@ -63,10 +78,18 @@ class Team:
         git(folder, "clone", "--quiet", str(self.source), "checkout")
         common = {
             "TASKER_RELEASE_SOURCE": str(folder / "checkout"),
-            "TASKER_RELEASE_STORE": self.bucket.store,
+            "TASKER_RELEASE_REHEARSAL_REGISTRIES": str(folder / "registries"),
             "DAGSTER_CELERY_BROKER_URL": self.broker,
         }
-        return Machine(folder, self.database, {**common, **self.bucket.environment, **more})
+        return Machine(folder, self.database, {**common, **self.store, **more})
+
+    def run(self) -> tuple[Machine, subprocess.Popen[str]]:
+        """A machine that has begun a rehearsal, and runs no step itself."""
+        machine = self.machine("run", TASKER_RELEASE_EXECUTOR="celery")
+        settings = {"dry_run": False, "registries": "rehearsal"}
+        config = machine.folder / "rehearsal.yaml"
+        config.write_text(yaml.safe_dump({"resources": {"settings": {"config": settings}}}))
+        return machine, machine.execute("release", RELEASE, "-m", "tasker_release_pipeline", "-c", str(config))
 
     @contextmanager
     def worker(self, name: str) -> Iterator[Machine]:
@@ -91,8 +114,8 @@ class Team:
 
 
 def workers_of_steps(instance: dg.DagsterInstance) -> dict[str, str]:
-    """By step the worker that ran it."""
-    (run,) = instance.get_runs()
+    """By step of the last run the worker that ran it."""
+    run, *_ = instance.get_runs()
     found = {}
     for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
         metadata: dict[str, Any] = dict(entry.get_dagster_event().engine_event_data.metadata)
@@ -108,16 +131,12 @@ def workers_of_steps(instance: dg.DagsterInstance) -> dict[str, str]:
 def test_each_platform_is_built_by_the_worker_that_takes_its_queue(
     tmp_path: Path, database: str, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    shared_store = {"TASKER_RELEASE_STORE": bucket.store, **bucket.environment}
     with ExitStack() as stack:
-        team = Team(tmp_path, database, bucket, stack.enter_context(running_redis()))
+        team = Team(tmp_path, database, stack.enter_context(running_redis()), **shared_store)
         here = stack.enter_context(team.worker(HERE))
         bindings = stack.enter_context(team.worker(BINDINGS))
-        run = team.machine("run", TASKER_RELEASE_EXECUTOR="celery")
-        config = run.folder / "rehearsal.yaml"
-        config.write_text(
-            yaml.safe_dump({"resources": {"settings": {"config": {"dry_run": False, "registries": "rehearsal"}}}})
-        )
-        process = run.execute("release", RELEASE, "-m", "tasker_release_pipeline", "-c", str(config))
+        run, process = team.run()
         output, _ = process.communicate(timeout=900)
     logs = {machine.folder.name: (machine.folder / "worker.log").read_text() for machine in (here, bindings)}
     assert process.returncode == 0, (output, logs)
@@ -136,9 +155,46 @@ def test_each_platform_is_built_by_the_worker_that_takes_its_queue(
     }
     assert built == {HERE: {"crate_archives", "gem_archive"}, BINDINGS: {"wheels", "npm_tarball"}, "run": set()}
 
+    assert set(held(here.folder / "registries")) == NINE
+    assert not (bindings.folder / "registries").exists()
+
     assert not list(tmp_path.rglob("*.db"))
     assert PASSWORD not in output
     assert not [
         path for path in tmp_path.rglob("*") if path.is_file() and "target" not in path.parts
         if PASSWORD.encode() in path.read_bytes()
     ]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.toolchain
+def test_a_step_ends_with_its_killed_run_and_its_worker_goes_on(
+    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as stack:
+        team = Team(
+            tmp_path,
+            database,
+            stack.enter_context(running_redis()),
+            # A disk that all see, so that the kernel tells the step of its run's end.
+            TASKER_RELEASE_STORE=str(tmp_path / "store"),
+        )
+        here = stack.enter_context(team.worker(HERE))
+        run, process = team.run()
+        log = here.folder / "worker.log"
+        _until((here.folder / "work" / RELEASE / "out" / "crate_archives").exists, process)
+        process.kill()
+        process.communicate()
+        _until(lambda: "WorkerLostError" in log.read_text())
+        ended(run.execute("release_summary", RELEASE))
+    monkeypatch.setenv("DAGSTER_POSTGRES_URL", database)
+    with dg.DagsterInstance.from_config(str(run.folder / "dagster")) as instance:
+        assert workers_of_steps(instance) == {"summarize": HERE}
+
+
+def _until(condition: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
+    limit = time.monotonic() + 200
+    while not condition():
+        assert process is None or process.poll() is None
+        assert time.monotonic() < limit
+        time.sleep(0.05)
