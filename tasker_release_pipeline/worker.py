@@ -11,10 +11,12 @@ from typing import Any
 
 import dagster as dg
 from celery import Task  # type: ignore[import-untyped]
+from dagster._grpc.types import ExecuteStepArgs  # what dagster-celery's message is made of
 from dagster_celery.executor import CeleryExecutor
 from dagster_celery.make_app import make_app
 from dagster_celery.tasks import create_task
-from dagster_shared.serdes import pack_value
+from dagster_shared.record import replace
+from dagster_shared.serdes import pack_value, unpack_value
 
 from tasker_release_pipeline.orchestration.engines import workers_config
 
@@ -29,12 +31,13 @@ class Step(Task):  # type: ignore[misc]
 
     def __call__(self, execute_step_args_packed: dict[str, Any], executable_dict: dict[str, Any]) -> Any:
         """Run the step; its events, serialised."""
+        arguments = unpack_value(execute_step_args_packed, ExecuteStepArgs)
         with dg.DagsterInstance.get() as instance:
-            run = instance.get_run_by_id(execute_step_args_packed["run_id"])
+            run = instance.get_run_by_id(arguments.run_id)
             if run is not None and run.is_finished:
                 _log.warning(f"run {run.run_id} is over ({run.status.value.lower()}): its step is left out")
                 return []
-            own = {**execute_step_args_packed, "instance_ref": pack_value(instance.get_ref())}
+            own = pack_value(replace(arguments, instance_ref=instance.get_ref()))
             return super().__call__(execute_step_args_packed=own, executable_dict=executable_dict)
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import dagster as dg
 import pytest
 import yaml
+from dagster._grpc.types import ExecuteStepArgs
+from dagster_shared.serdes import pack_value
 
 from tasker_release_pipeline.orchestration.engines import celery_config
 from tasker_release_pipeline.release.errors import InputError
@@ -52,6 +54,10 @@ def test_an_installation_without_the_extra_names_it(monkeypatch: pytest.MonkeyPa
         celery_config({"TASKER_RELEASE_EXECUTOR": "celery", "DAGSTER_CELERY_BROKER_URL": "redis://127.0.0.1/0"})
 
 
+@dg.job
+def _nothing() -> None: ...
+
+
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED])
 def test_a_step_that_waited_longer_than_its_run_is_left_out(
     status: dg.DagsterRunStatus, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -61,7 +67,9 @@ def test_a_step_that_waited_longer_than_its_run_is_left_out(
 
     with dg.instance_for_test() as instance:
         run = instance.add_run(dg.DagsterRun(job_name="release", status=status))
-        assert execute_plan(execute_step_args_packed={"run_id": run.run_id}, executable_dict={}) == []
+        origin = dg.reconstructable(_nothing).get_python_origin()
+        message = pack_value(ExecuteStepArgs(origin, run.run_id, ["release_plan"], instance.get_ref()))
+        assert execute_plan(execute_step_args_packed=message, executable_dict={}) == []
     assert f"run {run.run_id} is over" in caplog.text
 
 
@@ -158,6 +166,7 @@ def test_each_platform_is_built_by_the_worker_that_takes_its_queue(
     assert set(held(here.folder / "registries")) == NINE
     assert not (bindings.folder / "registries").exists()
 
+    assert not (run.folder / "dagster" / "storage").exists()  # its home is its own
     assert not list(tmp_path.rglob("*.db"))
     assert PASSWORD not in output
     assert not [
