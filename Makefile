@@ -32,7 +32,7 @@ rehearse: set-up ## Rehearse a release of the example workspace, or of SOURCE=..
 	@.ci/rehearse "$(SOURCE)" "$(MANIFEST)"
 
 ui: set-up ## The web UI, on loopback; it shows what was rehearsed
-	@$(BIN)/python -m tasker_release_pipeline.cli.home $(DAGSTER_HOME)
+	@$(BIN)/python -m tasker_release_pipeline.steps.home $(DAGSTER_HOME)
 	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1
 
 lint: set-up ## Formatting, linting, types, import rules
