@@ -17,7 +17,7 @@ export TASKER_RELEASE_STORE ?= $(STATE)/store
 export TASKER_RELEASE_WORK ?= $(STATE)/work
 export DAGSTER_HOME ?= $(STATE)/dagster$(if $(DAGSTER_POSTGRES_URL),-postgres)
 
-.PHONY: help set-up set-up-tests rehearse ui test test-all unit lint screenshots lock clean
+.PHONY: help set-up set-up-tests rehearse ui test test-all test-service unit lint screenshots lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -42,14 +42,17 @@ lint: set-up ## Formatting, linting, types, import rules
 	$(BIN)/lint-imports
 
 unit: set-up ## The tests that need neither a network nor a toolchain, the fault matrices aside
-	$(BIN)/pytest -n 2 --dist worksteal -m "not toolchain and not slow" \
+	$(BIN)/pytest -n 2 --dist worksteal -m "not toolchain and not slow and not service" \
 	  --ignore tests/faults --ignore-glob "tests/loopback/test_fault*"
 
 test: set-up-tests lint ## Everything that has to pass before a change lands (under 15 minutes on two cores)
-	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow and not service"
 
-test-all: set-up-tests lint ## The same, with the longer proofs
-	$(BIN)/pytest -n 2 --dist worksteal
+test-all: set-up-tests lint ## The same, with the longer proofs of planning, publishing, repairing (under 40 minutes)
+	$(BIN)/pytest -n 2 --dist worksteal -m "not service"
+
+test-service: set-up-tests ## The proofs of what a team's service adds: web UI, database, bucket, workers, container
+	$(BIN)/pytest -n 2 --dist worksteal -m service
 
 screenshots: set-up-tests ## The pictures in docs/images, taken anew by the test that drives the web UI
 	SCREENSHOTS=docs/images $(BIN)/pytest -n 0 tests/ui

@@ -11,7 +11,7 @@ import pytest
 from tasker_release_pipeline.store import ReleaseStore
 from tests.container.processes import RELEASE, ROOT, Stack, wait
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.service
 
 _LOCATIONS = """
 {

@@ -13,7 +13,7 @@ import pytest
 from tests.container.dockerfile import Stage, stages
 from tests.container.throwaway_root import Root, throwaway_root
 
-pytestmark = [pytest.mark.slow, pytest.mark.toolchain]
+pytestmark = [pytest.mark.service, pytest.mark.toolchain]
 
 ROOT = Path(__file__).parents[2]
 STAGES = stages()

@@ -9,7 +9,7 @@ import pytest
 
 from tests.container.processes import ROOT, Stack
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.service
 
 PATH = {"PATH": os.environ["PATH"]}
 

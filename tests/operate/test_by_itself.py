@@ -17,7 +17,7 @@ from tests.operate.receiving import Receiver, receiving
 from tests.pipeline.conftest import NINE, ROOT, Pipeline, _cache, change, example, git, shared
 
 __all__ = ["_cache", "shared"]  # fixtures
-pytestmark = [pytest.mark.slow, pytest.mark.toolchain]
+pytestmark = [pytest.mark.service, pytest.mark.toolchain]
 
 
 @pytest.fixture

@@ -332,7 +332,7 @@ def test_a_run_tells_from_within_and_a_message_that_does_not_arrive_is_no_failur
     assert in_the_open(pipeline, ended.output) == []
 
 
-@pytest.mark.slow
+@pytest.mark.service
 @pytest.mark.toolchain
 def test_a_run_that_is_refused_is_told_with_the_reason(world: World, receiver: Receiver) -> None:
     pipeline = Pipeline(world.folder, world.source.path)

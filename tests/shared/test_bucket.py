@@ -39,7 +39,7 @@ def test_a_bucket_is_a_store(bucket: Bucket) -> None:
     assert [path.name for path in UPath(bucket.store, "v0.1.9").iterdir()] == ["settings.json"]
 
 
-@pytest.mark.slow
+@pytest.mark.service
 def test_what_another_machine_wrote_is_seen_at_once(bucket: Bucket) -> None:
     store, folder = opened(bucket), UPath(bucket.store) / "v0.1.9" / "checks"
     store.write("checks/one.json", Settings())
@@ -48,7 +48,7 @@ def test_what_another_machine_wrote_is_seen_at_once(bucket: Bucket) -> None:
     assert len(store._json("checks")) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.service
 def test_a_bucket_that_is_not_there_is_named_and_not_made(bucket: Bucket) -> None:
     store = ReleaseStore.of("v0.1.9", {"TASKER_RELEASE_STORE": f"s3://{bucket.name}-typo/releases"})
     with pytest.raises(InputError, match=r"store s3://bucket-.*-typo/releases: cannot be written .*bucket"):
@@ -56,7 +56,7 @@ def test_a_bucket_that_is_not_there_is_named_and_not_made(bucket: Bucket) -> Non
     assert not s3fs.S3FileSystem(skip_instance_cache=True).exists(f"{bucket.name}-typo")
 
 
-@pytest.mark.slow
+@pytest.mark.service
 def test_missing_credentials_are_one_message(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
@@ -132,7 +132,7 @@ def held(bucket: Bucket) -> tuple[str, bool]:
     return last.run, last.released
 
 
-@pytest.mark.slow
+@pytest.mark.service
 @pytest.mark.parametrize("predecessor", ["none", "killed"])
 def test_of_machines_that_go_for_the_lease_at_once_exactly_one_gets_it(bucket: Bucket, predecessor: str) -> None:
     if predecessor == "killed":
@@ -160,7 +160,7 @@ def test_a_lease_in_a_bucket_keeps_others_out_until_it_expires(bucket: Bucket) -
         assert {number: lease.run for number, lease in stored(root).items()} == {4: "one"}
 
 
-@pytest.mark.slow
+@pytest.mark.service
 def test_who_loses_the_race_for_a_lease_is_told_who_won(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     # We have looked, and found nobody; then the rival is faster.
     original = s3fs.S3FileSystem._pipe_file

@@ -133,7 +133,7 @@ def workers_of_steps(instance: dg.DagsterInstance) -> dict[str, str]:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.service
 @pytest.mark.toolchain
 @pytest.mark.timeout(1500)
 def test_each_platform_is_built_by_the_worker_that_takes_its_queue(
@@ -175,7 +175,7 @@ def test_each_platform_is_built_by_the_worker_that_takes_its_queue(
     ]  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.service
 @pytest.mark.toolchain
 def test_a_step_ends_with_its_killed_run_and_its_worker_goes_on(
     tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch

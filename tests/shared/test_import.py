@@ -172,7 +172,7 @@ def test_what_a_run_of_actions_left_is_fetched_and_brought_in(
         assert len(materialized(instance, "rubygems/tasker-rb")) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.service
 def test_what_came_after_a_run_is_not_undone_by_fetching_it_again(
     tmp_path: Path, server: LoopbackGitHub, store: ReleaseStore
 ) -> None:

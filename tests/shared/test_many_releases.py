@@ -25,7 +25,7 @@ query ($key: AssetKeyInput!) {
 }"""
 
 
-@pytest.mark.slow
+@pytest.mark.service
 def test_a_thousand_old_releases_slow_neither_the_definitions_nor_an_assets_page(
     tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,7 +46,7 @@ def test_any_other_address_is_refused_and_not_shown(url: str) -> None:
 # --- with a server
 
 
-@pytest.mark.slow
+@pytest.mark.service
 def test_jobs_that_start_at_once_on_an_empty_database_write_one_history(
     tmp_path: Path, postgres: Postgres, database: str
 ) -> None:
@@ -65,7 +65,7 @@ def test_jobs_that_start_at_once_on_an_empty_database_write_one_history(
     assert not list(files_with(tmp_path, PASSWORD, quote(PASSWORD, safe="")))
 
 
-@pytest.mark.slow
+@pytest.mark.service
 def test_an_upgrade_brings_an_older_schema_up_to_date(tmp_path: Path, postgres: Postgres, database: str) -> None:
     machine = Machine(tmp_path, database)
     ended(machine.start("dagster", "instance", "info"))
@@ -80,7 +80,7 @@ def test_an_upgrade_brings_an_older_schema_up_to_date(tmp_path: Path, postgres: 
     ended(machine.start("dagster", "instance", "migrate"))  # nothing is left to do
 
 
-@pytest.mark.slow
+@pytest.mark.service
 def test_a_database_that_refuses_is_told_soon_and_without_the_password(tmp_path: Path, database: str) -> None:
     machine = Machine(tmp_path, database.replace(quote(PASSWORD, safe=""), "wr0ngpass"))
     started = time.monotonic()
@@ -110,7 +110,7 @@ def logs():
 """
 
 
-@pytest.mark.slow
+@pytest.mark.service
 def test_a_run_outlasts_a_database_that_is_gone_for_30_seconds(
     tmp_path: Path, postgres: Postgres, database: str
 ) -> None:
@@ -130,7 +130,7 @@ def test_a_run_outlasts_a_database_that_is_gone_for_30_seconds(
     assert postgres.query("SELECT status FROM runs", database) == [("SUCCESS",)]
 
 
-@pytest.mark.slow
+@pytest.mark.service
 def test_an_event_that_was_under_way_when_the_database_went_is_written_again(
     tmp_path: Path, postgres: Postgres, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

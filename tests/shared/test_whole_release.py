@@ -71,7 +71,7 @@ def events(instance: dg.DagsterInstance) -> dict[str, tuple[Any, str | None]]:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.service
 @pytest.mark.toolchain
 @pytest.mark.timeout(1500)
 def test_the_web_ui_repairs_what_jobs_on_other_machines_left(

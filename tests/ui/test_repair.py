@@ -17,7 +17,7 @@ from tests.pipeline.conftest import FIRST, ROOT, Pipeline, change
 from tests.pipeline.test_kills import until
 from tests.ui.conftest import ask, served
 
-pytestmark = [pytest.mark.toolchain, pytest.mark.slow]
+pytestmark = [pytest.mark.toolchain, pytest.mark.service]
 RELEASE = "rehearsal-20260301-0300"
 KEPT_BELOW = 300_000  # bytes of a picture
 _IS_RED = """name => {
