@@ -15,14 +15,22 @@ DENY = ("--", "-D", "warnings")
 
 
 def clippy(
-    source: Path, *, target: Path, env: Mapping[str, str], seconds: float, log: Callable[[str], None], logfile: Path
+    source: Path,
+    *,
+    target: Path,
+    compiled: Path,
+    env: Mapping[str, str],
+    seconds: float,
+    log: Callable[[str], None],
+    logfile: Path,
 ) -> list[Finding]:
-    """What clippy denies in `source`, a finding for each place. `target`: its own folder, kept between releases.
+    """What clippy denies in `source`, a finding for each place. `target`, `compiled`: cargo's folders, as for a build.
 
     `env`: the crates' build environment. Raises ToolError where it can't run, or fails for anything but the code.
     """
     command = [*COMMAND, "--message-format", "short", *DENY]
-    settings = {"PATH": search_path(), "CARGO_TARGET_DIR": str(target), "CARGO_INCREMENTAL": "0", **env}
+    folders = {"CARGO_TARGET_DIR": str(target), "CARGO_BUILD_BUILD_DIR": str(compiled)}
+    settings = {"PATH": search_path(), **folders, "CARGO_INCREMENTAL": "0", **env}
     lines: list[str] = []
 
     def hear(line: str) -> None:

@@ -9,6 +9,7 @@ from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import InputError, ToolError
 from tasker_release_pipeline.release.manifest import Build
 from tasker_release_pipeline.release.plan import Plan
+from tasker_release_pipeline.release.settings import Mode
 from tasker_release_pipeline.steps.run import ReleaseRun
 from tasker_release_pipeline.steps.source import SourceTree, worktree
 from tasker_release_pipeline.store import ReleaseStore
@@ -54,6 +55,14 @@ def built_file(run: ReleaseRun, registry: RegistryName, artifact: Artifact) -> P
     return run.work / "out" / BUILD_ASSETS[registry] / artifact.file
 
 
+def compiled(run: ReleaseRun) -> Path:
+    """Where cargo keeps what it compiled: third parties' code once for all rehearsals and dry runs of a machine.
+
+    What goes live is compiled from nothing that another run left.
+    """
+    return (run.work if run.mode is Mode.LIVE else run.cache) / "compiled"
+
+
 def build_again(run: ReleaseRun, plan: Plan, tree: SourceTree, registry: RegistryName) -> list[Path]:
     """Make the files once more, by the manifest's `again` commands, of what the first build left in the tree.
 
@@ -78,6 +87,8 @@ def _build(
             source=source,
             out=out,
             target=run.work / "target",
+            # cargo unpacks archives there to compile them, behind no lock that two releases would share.
+            compiled=run.work / "target" if registry is RegistryName.CRATES_IO else compiled(run),
             epoch=tree.epoch,
             log=run.log,
             logfile=run.logfile(log),

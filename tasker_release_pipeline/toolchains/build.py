@@ -27,6 +27,7 @@ def build(
     source: Path,
     out: Path,
     target: Path,
+    compiled: Path,
     epoch: int,
     log: Callable[[str], None],
     logfile: Path,
@@ -34,12 +35,13 @@ def build(
     """Build the artifacts of one registry's packages into `out`, which is emptied first.
 
     `source`: the git worktree, with the versions of the release in it. Crates are built all at once there, others one
-    by one in their folders. `target`: cargo's target folder, which may be kept between builds. `epoch`: Unix time of
-    the commit, for reproducible archives. Gives the artifacts sorted by package and file.
+    by one in their folders. `target`: cargo's target folder, where its archives lie. `compiled`: its build folder (from
+    cargo 1.91 on; before, `target` serves), which releases may share. `epoch`: Unix time of the commit, for
+    reproducible archives. Gives the artifacts sorted by package and file.
     Raises ToolError where a command fails or overruns (for crates with all their faults, not cargo's first), InputError
     where its files are not what the manifest states, or where the build left the worktree changed.
     """
-    env = _environment(recipe, target, epoch)
+    env = _environment(recipe, target, compiled, epoch)
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     archives = target / "package"
@@ -69,10 +71,11 @@ def build(
     return tuple(sorted(artifacts, key=lambda artifact: (artifact.package, artifact.file)))
 
 
-def _environment(recipe: Build, target: Path, epoch: int) -> dict[str, str]:
+def _environment(recipe: Build, target: Path, compiled: Path, epoch: int) -> dict[str, str]:
     return {
         "PATH": search_path(),
         "CARGO_TARGET_DIR": str(target),
+        "CARGO_BUILD_BUILD_DIR": str(compiled),
         "CARGO_INCREMENTAL": "0",
         "SOURCE_DATE_EPOCH": str(epoch),
         **recipe.env,

@@ -32,7 +32,13 @@ def workspace(tmp_path: Path) -> Path:
 def found(source: Path) -> list[Finding]:
     folder = source.parent
     return clippy(
-        source, target=folder / "target", env={}, seconds=120, log=lambda _line: None, logfile=folder / "log"
+        source,
+        target=folder / "target",
+        compiled=folder / "compiled",
+        env={},
+        seconds=120,
+        log=lambda _line: None,
+        logfile=folder / "log",
     )  # fmt: skip
 
 

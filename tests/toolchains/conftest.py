@@ -93,6 +93,7 @@ class Example:
             source=source,
             out=folder / "out" / registry,
             target=folder / "target",
+            compiled=folder / "compiled",
             epoch=EPOCH,
             log=silent,
             logfile=folder / "logs" / f"{registry}.log",

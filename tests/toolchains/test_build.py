@@ -39,6 +39,7 @@ def built(
         source=folder,
         out=folder.parent / "out",
         target=folder.parent / "target",
+        compiled=folder.parent / "compiled",
         epoch=EPOCH,
         log=silent,
         logfile=folder.parent / "build.log",
