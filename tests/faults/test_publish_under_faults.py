@@ -125,6 +125,7 @@ def test_a_first_attempt_under_a_fault_tells_the_truth_and_the_next_one_ends_wel
 
 
 @pytest.mark.parametrize(("actions", "case"), MATRIX)
+@pytest.mark.slow
 def test_a_re_run_of_what_is_published_sends_nothing_under_any_fault(
     tmp_path: Path, registries: LoopbackRegistries, fault: Order, actions: Actions, case: Case
 ) -> None:

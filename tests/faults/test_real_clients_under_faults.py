@@ -65,6 +65,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[RegistryName], 
 
 
 @pytest.mark.parametrize(("registry", "words"), MATRIX)
+@pytest.mark.slow
 def test_a_client_under_a_fault_ends_in_the_truth_and_the_next_try_ends_well(
     built: Callable[[RegistryName], Built], registries: LoopbackRegistries, fault: Callable[[RegistryName, str], None],
     registry: RegistryName, words: str,

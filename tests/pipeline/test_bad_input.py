@@ -40,14 +40,17 @@ def test_no_release_is_named(pipeline: Pipeline) -> None:
     refused(pipeline, "no release is named", "--tags", release="")
 
 
+@pytest.mark.slow
 def test_a_rehearsal_under_a_releases_key(pipeline: Pipeline) -> None:
     refused(pipeline, "v0.1.1", "registries: rehearsal", "rehearsal-20260301-0300", release="v0.1.1")
 
 
+@pytest.mark.slow
 def test_a_release_under_a_rehearsals_key(pipeline: Pipeline) -> None:
     refused(pipeline, RELEASE, "registries: live", "name the release by its tag", registries="live")
 
 
+@pytest.mark.slow
 def test_a_key_that_names_no_release(pipeline: Pipeline) -> None:
     refused(pipeline, "nightly", "like v0.1.9", release="nightly")
 
@@ -58,20 +61,24 @@ def test_a_source_that_is_no_git_repository(pipeline: Pipeline, tmp_path: Path) 
     refused(pipeline, str(tmp_path / "plain"), "not a git checkout", source=str(tmp_path / "plain"))
 
 
+@pytest.mark.slow
 def test_a_source_without_commits(pipeline: Pipeline, tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet", "empty")
     refused(pipeline, str(tmp_path / "empty"), "no commits yet", source=str(tmp_path / "empty"))
 
 
+@pytest.mark.slow
 def test_an_unknown_from_ref(pipeline: Pipeline) -> None:
     refused(pipeline, "from_ref 'v9.9.9'", str(pipeline.source), "git fetch --tags", from_ref="v9.9.9")
 
 
+@pytest.mark.slow
 def test_a_tag_on_a_tree_of_another_version(pipeline: Pipeline) -> None:
     git(pipeline.source, "tag", "v0.2.0")
     refused(pipeline, "tag v0.2.0 on a tree of 0.1.0", "VERSION", release="v0.2.0", registries="live")
 
 
+@pytest.mark.slow
 def test_a_version_that_is_not_semver(pipeline: Pipeline) -> None:
     change(pipeline.source, "VERSION", "0.1.0.0", replaced="0.1.0")
     refused(pipeline, "VERSION", "'0.1.0.0'", "three parts")
@@ -87,16 +94,19 @@ def mutated(pipeline: Pipeline, replace: Callable[[str], str]) -> str:
     return str(path)
 
 
+@pytest.mark.slow
 def test_a_manifest_with_an_unknown_key(pipeline: Pipeline) -> None:
     path = mutated(pipeline, lambda text: text.replace('access = "public"', 'acces = "public"'))
     refused(pipeline, path, "acces is an unknown key", manifest=path)
 
 
+@pytest.mark.slow
 def test_a_manifest_with_a_crate_that_does_not_exist(pipeline: Pipeline) -> None:
     path = mutated(pipeline, lambda text: text.replace('name = "tasker-cli"', 'name = "tasker-ctl"'))
     refused(pipeline, path, "tasker-ctl", manifest=path)
 
 
+@pytest.mark.slow
 def test_a_manifest_with_phases_that_contradict_cargo(pipeline: Pipeline) -> None:
     path = mutated(pipeline, lambda text: text.replace("phase = 2", "phase = 1"))
     refused(pipeline, path, "tasker-shared", "tasker-pgmq", "phase 2", "Cargo.toml", manifest=path)
@@ -107,16 +117,19 @@ def test_a_manifest_of_another_graph(pipeline: Pipeline) -> None:
     refused(pipeline, path, "TASKER_RELEASE_MANIFEST", manifest=path)
 
 
+@pytest.mark.slow
 def test_a_manifest_that_is_not_there(pipeline: Pipeline) -> None:
     refused(pipeline, "'taskre'", "tasker, tasker-ctl", manifest="taskre")
     refused(pipeline, "'taskre'", "tasker, tasker-ctl", TASKER_RELEASE_MANIFEST="taskre")
 
 
+@pytest.mark.slow
 def test_a_live_release_without_its_tag(pipeline: Pipeline) -> None:
     settings = {"registries": "live", "RELEASE_DRY_RUN": "false"}
     refused(pipeline, "release-2026", "no tag of that name", "git fetch --tags", release="release-2026", **settings)
 
 
+@pytest.mark.slow
 def test_an_internal_dependency_without_a_version(pipeline: Pipeline) -> None:
     change(pipeline.source, "tasker-cli/Cargo.toml", "", replaced=', version = "=0.1.0"')
     refused(pipeline, "tasker-cli/Cargo.toml", "tasker-cli depends on", 'version = "=0.1.0"')
@@ -139,6 +152,7 @@ def test_a_store_that_cannot_be_written(pipeline: Pipeline, tmp_path: Path) -> N
     refused(pipeline, store, "cannot be written", "TASKER_RELEASE_STORE", TASKER_RELEASE_STORE=store)
 
 
+@pytest.mark.slow
 def test_an_on_duplicate_that_there_is_not(pipeline: Pipeline) -> None:
     refused(pipeline, "on_duplicate", "'maybe'", "skip, warn, fail", on_duplicate="maybe")
 

@@ -70,6 +70,7 @@ def test_tools_lines_reach_dagsters_log_and_the_store(first_release: Pipeline) -
     assert any("wheels" in line and "Built wheel" in line for line in printed.splitlines())
 
 
+@pytest.mark.slow
 def test_only_the_gem_is_published_where_only_workers_ruby_changed(second: Pipeline) -> None:
     change(second.source, "workers/ruby/README.md", "\nMore.\n")
     before = second.published()
@@ -113,6 +114,7 @@ def test_a_finished_release_run_again_is_green_and_uploads_nothing(second: Pipel
     assert second.read(FIRST, "plan.json")["packages"][0]["version"] == "0.1.1"
 
 
+@pytest.mark.slow
 def test_a_dry_run_ends_at_the_gate_and_says_what_would_be_uploaded(fresh: Pipeline) -> None:
     ended = fresh.execute("release", "rehearsal-dry", dry_run=True)
     assert ended.status == 0, ended.output[-6000:]
