@@ -194,8 +194,9 @@ def test_a_client_that_is_too_slow_is_ended_and_what_it_did_is_asked(
 ) -> None:
     built = packages.wheel(tmp_path / "it").limited_to(0.001)
     try:
-        # A busy machine may end it later than it is done: then it is published, and nothing else.
-        assert release(built, registries, credentials).status is PublishStatus.PUBLISHED
+        ended = str(release(built, registries, credentials).status)
     except ToolError as error:
-        assert "has nothing of it" in str(error)
+        ended = str(error)
+    # A busy machine may end it later than it is done: then it is published, and nothing else.
+    assert ended == str(PublishStatus.PUBLISHED) or "has nothing of it" in ended
     assert any("the upload failed" in line and "asking" in line for line in built.lines)
