@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,13 +20,6 @@ __all__ = ["first_release", "shared"]  # fixtures
 
 TASKER = load("tasker")
 CRATES = [package.name for package in TASKER.crates]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _hears_ctrl_c() -> None:
-    """A shell starts what runs in its background deaf to Ctrl-C, and all that this starts inherits it."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)
