@@ -203,7 +203,7 @@ def _cache(shared: Path) -> Iterator[None]:
     (shared / "cache").mkdir(exist_ok=True)
     os.environ[CACHE] = str(shared / "cache")
     yield
-    del os.environ[CACHE]
+    os.environ.pop(CACHE, None)  # two rooms have this fixture, and one worker may run both
 
 
 FIRST = "rehearsal-20260201-0300"
