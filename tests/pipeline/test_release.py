@@ -152,6 +152,7 @@ def test_slices_in_processes_of_their_own_do_what_release_does(first_release: Pi
     }
 
 
+@pytest.mark.slow
 def test_a_package_that_reports_another_version_stops_at_the_gate(second: Pipeline) -> None:
     change(
         second.source,

@@ -44,6 +44,7 @@ def test_a_second_release_of_a_published_commit_is_green_and_sends_nothing(twice
     has_nothing_to_do(twice_tagged, "rehearsal-twin")
 
 
+@pytest.mark.slow
 def test_a_fresh_runner_with_nothing_but_source_and_registries_comes_to_the_same(
     twice_tagged: Pipeline, tmp_path: Path
 ) -> None:
