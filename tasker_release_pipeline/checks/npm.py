@@ -64,7 +64,7 @@ def publint(tarball: Path, log: Callable[[str], None]) -> list[Finding]:
     Raises ToolError where publint is missing or prints what can't be read.
     """
     command = ["publint", "run", tarball.name]
-    env = {"PATH": search_path(), "NO_COLOR": "1"}
+    env = {"PATH": search_path()}
     try:
         said = run(command, cwd=tarball.parent, seconds=_SECONDS, log=log, env=env).output
     except ToolError as failed:

@@ -28,6 +28,6 @@ def changelog(
             seconds=SECONDS,
             log=log,
             logfile=logfile,
-            env={"PATH": search_path(), "NO_COLOR": "1"},
+            env={"PATH": search_path()},
         )
     return written.read_text(encoding="utf-8").strip()

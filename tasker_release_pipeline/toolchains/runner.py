@@ -36,6 +36,7 @@ _PASSED_ON_NAMES = """
 _PASSED_ON = frozenset(_PASSED_ON_NAMES.split())
 _PASSED_ON_PREFIXES = ("LC_", "RUSTUP_", "CARGO_HTTP_", "CARGO_NET_")
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _live: dict[int, subprocess.Popen[bytes]] = {}
 
 _GET = {
@@ -92,7 +93,8 @@ def run(
         tail: deque[str] = deque(maxlen=KEPT_LINES)
 
         def take(raw: bytes) -> None:
-            line = redact(raw.decode("utf-8", errors="replace").rstrip("\r"))
+            # Colours go first: one within a secret would hide it from the redaction.
+            line = redact(_COLOUR.sub("", raw.decode("utf-8", errors="replace")).rstrip("\r"))
             tail.append(line)
             for sink in sinks:
                 sink(line)

@@ -257,6 +257,12 @@ def test_no_form_of_a_secret_gets_through(tmp_path: Path, shown: str) -> None:
         assert SECRET not in text
 
 
+def test_colours_are_taken_away_and_hide_no_secret(tmp_path: Path) -> None:
+    script = f"printf '\\033[32;1mINFO\\033[0m token {SECRET[:4]}\\033[1m{SECRET[4:]}\\n'"
+    done = run(shell(script), cwd=tmp_path, seconds=20, log=lambda _: None, secrets=[SECRET])
+    assert done.output == "INFO token ***"
+
+
 def test_what_a_tool_asks_github_to_mask_is_a_secret_from_then_on() -> None:
     redact = Redactor([])
     assert redact("::add-mask::minted-token-1") == "::add-mask::***"

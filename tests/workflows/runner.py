@@ -73,10 +73,8 @@ class Run:
 
     def start(self, *names: str) -> dict[str, str]:
         """Run all jobs, or these; the result of each. `cancelled` names the job in which somebody cancels the run."""
-        waiting = {n: job for n, job in parsed(self.workflow)["jobs"].items() if not names or n in names}
-        while waiting:
-            name = next(n for n, job in waiting.items() if all(need in self.jobs for need in _needs(job)))
-            self.jobs[name] = self._job(name, waiting.pop(name))
+        jobs = parsed(self.workflow)["jobs"]
+        self._run({name: job for name, job in jobs.items() if not names or name in names})
         return {name: job.result for name, job in self.jobs.items()}
 
     def again(self, *names: str) -> dict[str, str]:
@@ -88,11 +86,13 @@ class Run:
                 again.add(name)
         for name in again:
             del self.jobs[name]
-        waiting = {name: job for name, job in jobs.items() if name in again}
+        self._run({name: job for name, job in jobs.items() if name in again})
+        return {name: self.jobs[name].result for name in jobs if name in again}
+
+    def _run(self, waiting: dict[str, Any]) -> None:
         while waiting:
             name = next(n for n, job in waiting.items() if all(need in self.jobs for need in _needs(job)))
             self.jobs[name] = self._job(name, waiting.pop(name))
-        return {name: self.jobs[name].result for name in jobs if name in again}
 
     def _job(self, name: str, job: Mapping[str, Any]) -> Job:
         needs = {need: self.jobs[need] for need in _needs(job)}
