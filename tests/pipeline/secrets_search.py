@@ -91,7 +91,9 @@ def watching(folder: Path, canary: str) -> Iterator[Seen]:
         while not ended.wait(0.02):
             for pid, command in processes(folder).items():
                 seen.commands.add(command)
-                name = Path(os.readlink(f"/proc/{pid}/exe")).name if os.path.exists(f"/proc/{pid}/exe") else ""
+                name = ""
+                with contextlib.suppress(OSError):  # it may be gone by now
+                    name = Path(os.readlink(f"/proc/{pid}/exe")).name
                 tool = next((word for word in (name, *command.split()[:2]) if Path(word).name in TOOLS), "")
                 if not tool:
                     continue
