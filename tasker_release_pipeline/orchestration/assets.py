@@ -87,6 +87,10 @@ def source_tree(context: dg.AssetExecutionContext, settings: SettingsResource, r
     )
 
 
+# The longest starts first, where there are more builds than cores: one that starts last leaves cores idle at the end.
+_PRIORITY = {RegistryName.PYPI: 3, RegistryName.CRATES_IO: 2, RegistryName.NPM: 1, RegistryName.RUBYGEMS: 0}
+
+
 def build_asset(registry: RegistryName) -> dg.AssetsDefinition:
     """The asset that builds what goes to `registry`."""
 
@@ -99,7 +103,7 @@ def build_asset(registry: RegistryName) -> dg.AssetsDefinition:
         owners=OWNERS,
         kinds=KINDS[registry],
         # Read by Celery alone: which workers may build it.
-        op_tags={QUEUE_TAG: f"build-{registry}"},
+        op_tags={QUEUE_TAG: f"build-{registry}", "dagster/priority": str(_PRIORITY[registry])},
     )
     def build(
         context: dg.AssetExecutionContext, settings: SettingsResource, release_plan: Plan, source_tree: SourceTree

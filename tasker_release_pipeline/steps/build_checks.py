@@ -18,7 +18,7 @@ from tasker_release_pipeline.release.checks import CheckResult, Report
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.manifest import Package
 from tasker_release_pipeline.release.plan import Finding, PackagePlan, Plan
-from tasker_release_pipeline.steps.builds import build_again, built_file, compiled
+from tasker_release_pipeline.steps.builds import build_again, built_file
 from tasker_release_pipeline.steps.checking import run_checks
 from tasker_release_pipeline.steps.run import ReleaseRun
 from tasker_release_pipeline.steps.source import SourceTree, worktree
@@ -125,7 +125,8 @@ class _BuildChecks:
             found = clippy(
                 source,
                 target=self.run.work / "target",
-                compiled=compiled(self.run),
+                # Nothing of it goes anywhere: a live release may take what another run left.
+                compiled=self.run.cache / "compiled",
                 env=self.run.manifest.registries[self.registry].build.env,
                 seconds=_CLIPPY_SECONDS,
                 log=self.run.log,
