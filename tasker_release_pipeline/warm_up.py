@@ -4,11 +4,15 @@ Never imported by the definitions.
 """
 
 import contextlib
+import gc
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
-import dagster as dg
+# What is loaded here stays: looking for garbage in it would cost time, and each step a copy of the pages it touches.
+gc.disable()
+
+import dagster as dg  # noqa: E402
 
 _SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -37,3 +41,5 @@ def warm_up() -> None:
 with contextlib.suppress(BaseException), warnings.catch_warnings():
     warnings.simplefilter("ignore")
     warm_up()
+gc.freeze()
+gc.enable()

@@ -107,14 +107,14 @@ def _command(name: str, registry: RegistryName, what: str, title: str, token: st
 
 def _release_of(place: Place, registry: RegistryName, version: Version) -> str:
     """The release in the store that has this version. Raises UsageError, ReleaseError with what to run."""
-    from tasker_release_pipeline.release.stamping import tree_versions  # noqa: PLC0415
+    from tasker_release_pipeline.release.stamping import versions_at  # noqa: PLC0415
     from tasker_release_pipeline.steps.known_releases import release_of  # noqa: PLC0415
     from tasker_release_pipeline.store import ReleaseStore  # noqa: PLC0415
 
     settings, checkout, manifest = place.opened()
     if found := release_of(registry, version, settings.registries, place.environment):
         return found
-    says = tree_versions(lambda path: checkout.show("HEAD", path), manifest, "HEAD")
+    says = versions_at(checkout, "HEAD", manifest, "HEAD")
     component = next((package.component for package in manifest.of_registry(registry)), None)
     if component is None:
         raise click.UsageError(f"the manifest {manifest.name} has nothing for {registry}")

@@ -4,6 +4,8 @@ Steps run beside each other, in a process each. Few of them run one after anothe
 for each, and the one that they are forked from, would cost more than the steps. Where Celery runs them, it runs all.
 """
 
+import atexit
+import gc
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -18,6 +20,7 @@ from dagster._core.execution.plan.objects import StepFailureData
 from tasker_release_pipeline.orchestration.assets import GATE_STEP
 from tasker_release_pipeline.orchestration.engines import celery_config
 from tasker_release_pipeline.orchestration.failures import is_failed_check, why, why_again
+from tasker_release_pipeline.orchestration.fork_server import start_fork_server
 from tasker_release_pipeline.orchestration.notifying import tell_end
 from tasker_release_pipeline.orchestration.partitions import PARTITION_TAG
 from tasker_release_pipeline.orchestration.step_loop import mend_step_loop
@@ -69,6 +72,9 @@ class ReleaseExecutor(dg.Executor):
         except ReleaseError as error:
             yield _refused(plan_context, execution_plan, error)
             return
+        few = len(execution_plan.step_keys_to_execute) <= _FEW_STEPS
+        if not few and builds_here:
+            start_fork_server()  # before anything that has a thread
         failures: dict[str, str] = {}
         with ExitStack() as stack:
             stack.push(_teller(plan_context, execution_plan, run, failures))
@@ -83,7 +89,6 @@ class ReleaseExecutor(dg.Executor):
                 failures["input"] = str(error)
                 yield _refused(plan_context, execution_plan, error)
                 return
-            few = len(execution_plan.step_keys_to_execute) <= _FEW_STEPS
             inner = self._in_process if few else self._side_by_side
             for event in inner.execute(plan_context, execution_plan):
                 if (event.is_step_failure or event.is_step_up_for_retry) and event.step_key is not None:
@@ -98,6 +103,8 @@ def release_executor(manifest: Manifest) -> dg.ExecutorDefinition:
 
     def create(init_context: dg.InitExecutorContext) -> dg.Executor:
         mend_step_loop()
+        # Python would look through all of Dagster for garbage, three times, before it ends: up to a second.
+        atexit.register(gc.freeze)
         config = dict(init_context.executor_config)
         if celery := _celery(init_context, config["retries"]):
             return ReleaseExecutor(celery, celery, manifest)

@@ -1,6 +1,6 @@
 """Which paths count as a change of what: the manifest's rules applied to a list of paths."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from pydantic import BaseModel, ConfigDict
 from semver import Version
@@ -33,20 +33,15 @@ class Changes(BaseModel):
 
 def classify(paths: Iterable[str], manifest: Manifest) -> Changes:
     """Sort changed paths by the packages that they belong to."""
-    packages: dict[str, list[str]] = {}
-    unclassified = []
-    for path in paths:
-        owners = [package.key for package in manifest.packages if covers(package.changes, path)]
-        for key in owners:
-            packages.setdefault(key, []).append(path)
-        if not owners and covers(manifest.ships, path):
-            unclassified.append(path)
+    paths = tuple(paths)
+    packages = {p.key: found for p in manifest.packages if (found := covered(paths, p.changes))}
+    owned = set[str]().union(*packages.values())
     cores = {manifest.package(key).core for key in packages}
     return Changes(
-        packages={key: tuple(found) for key, found in packages.items()},
+        packages=packages,
         ffi_core=Core.FFI in cores,
         server_core=Core.SERVER in cores,
-        unclassified=tuple(unclassified),
+        unclassified=tuple(path for path in covered(paths, manifest.ships) if path not in owned),
     )
 
 
@@ -59,6 +54,9 @@ def changed_beyond_stamping(
     and no binding changed: else each release of a server crate would release the bindings.
     """
     paths = checkout.changed_paths(base, commit)
+    carriers = {carrier.path for row in manifest.components.values() for carrier in row.carriers}
+    if not any(path in carriers or path.rsplit("/", 1)[-1] in ("Cargo.toml", "Cargo.lock") for path in paths):
+        return paths  # nothing that stamping writes: a big tree need not be listed
     try:
         stamped = rewrites(Tree.of(checkout, base), manifest, versions, among=paths)
     except InputError:  # a base of another layout can't be stamped by this manifest: everything counts
@@ -66,6 +64,7 @@ def changed_beyond_stamping(
     return tuple(path for path in paths if path not in stamped or stamped[path] != checkout.show(commit, path))
 
 
-def covers(patterns: Iterable[str], path: str) -> bool:
-    """Whether `path` is one of `patterns`, or lies below one that ends with a slash."""
-    return any(path.startswith(pattern) if pattern.endswith("/") else path == pattern for pattern in patterns)
+def covered(paths: Iterable[str], patterns: Collection[str]) -> tuple[str, ...]:
+    """Those of `paths` that are one of `patterns`, or lie below one that ends with a slash."""
+    below = tuple(pattern for pattern in patterns if pattern.endswith("/"))
+    return tuple(path for path in paths if path in patterns or path.startswith(below))

@@ -1,7 +1,6 @@
 """What git and the registries say of each component, gathered for the decisions."""
 
 from collections.abc import Collection, Mapping
-from functools import partial
 
 from semver import Version
 
@@ -10,7 +9,7 @@ from tasker_release_pipeline.release.changes import Changes, changed_beyond_stam
 from tasker_release_pipeline.release.decisions import Facts, Published
 from tasker_release_pipeline.release.git import Checkout
 from tasker_release_pipeline.release.manifest import Manifest
-from tasker_release_pipeline.release.stamping import tree_versions
+from tasker_release_pipeline.release.stamping import versions_at
 
 
 def gather_facts(
@@ -28,6 +27,7 @@ def gather_facts(
     `versions`: the tree's, by component; `published`: by package, None where unknown; `own`: the tags of the release
     itself; `base_ref`: the base for all, where one is named. Raises InputError for a base that there is not.
     """
+    checkout = checkout.snapshot()
     tags = checkout.tags()
     named = from_ref(checkout, base_ref, commit) if base_ref else None
     changes: dict[str | None, Changes] = {}
@@ -45,8 +45,7 @@ def gather_facts(
             )
             changes[base.commit] = classify(paths, manifest)
         if base.commit not in at_base and base.commit is not None:
-            read = partial(checkout.show, base.commit)
-            at_base[base.commit] = tree_versions(read, manifest, base.ref, partial=True)
+            at_base[base.commit] = versions_at(checkout, base.commit, manifest, base.ref, partial=True)
         facts[component] = Facts(
             tree=versions[component],
             base=base,

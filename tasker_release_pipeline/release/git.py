@@ -3,7 +3,7 @@
 import os
 import subprocess
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tasker_release_pipeline.release.errors import InputError
@@ -94,12 +94,53 @@ class Checkout:
             listed = self.run("diff", "--name-only", "--no-renames", "-z", base, commit)
         return tuple(path for path in listed.split("\0") if path)
 
+    def texts(self, commit: str, paths: Collection[str]) -> dict[str, str]:
+        """The texts of those of `paths` that are files at a commit, by one git process."""
+        asked = "".join(f"{commit}:{path}\n" for path in paths)
+        said = git(self.path, "cat-file", "--batch", says=asked).encode("utf-8", "surrogateescape")
+        found = {}
+        for path in paths:
+            told, _, said = said.partition(b"\n")  # "HASH blob BYTES", or "COMMIT:PATH missing"
+            if not told.endswith(b" missing"):
+                _, kind, size = told.split(b" ")
+                text, said = said[: int(size)], said[int(size) + 1 :]
+                if kind == b"blob":
+                    found[path] = _text(text)
+        return found
+
+    def snapshot(self) -> "Snapshot":
+        """This checkout, to be asked each question once."""
+        return Snapshot(self.path)
+
     def show(self, commit: str, path: str) -> str | None:
         """The text of a file at a commit; None where it is not there."""
         try:
             return self.run("show", f"{commit}:{path}")
         except GitError:
             return None
+
+
+@dataclass(frozen=True)
+class Snapshot(Checkout):
+    """A checkout that is asked each question once, for as long as one plan is made: components share most answers."""
+
+    answers: dict[tuple[str, ...], "str | GitError"] = field(default_factory=dict, compare=False, repr=False)
+
+    def snapshot(self) -> "Snapshot":
+        """This one."""
+        return self
+
+    def run(self, *arguments: str) -> str:
+        """As the checkout's, or what it said before. Raises GitError."""
+        if arguments not in self.answers:
+            try:
+                self.answers[arguments] = super().run(*arguments)
+            except GitError as error:
+                self.answers[arguments] = error
+        answer = self.answers[arguments]
+        if isinstance(answer, GitError):
+            raise answer
+        return answer
 
 
 class GitError(Exception):

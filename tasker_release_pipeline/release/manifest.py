@@ -243,10 +243,13 @@ class Manifest(_Row):
 
     def package(self, key: str) -> Package:
         """The package with this key. Raises InputError."""
-        for package in self.packages:
-            if package.key == key:
-                return package
-        raise InputError(f"{key}: the manifest {self.name} has no such package; it has {', '.join(self.keys)}")
+        if key not in self._by_key:
+            raise InputError(f"{key}: the manifest {self.name} has no such package; it has {', '.join(self.keys)}")
+        return self._by_key[key]
+
+    @cached_property
+    def _by_key(self) -> dict[str, Package]:
+        return {package.key: package for package in self.packages}
 
     @property
     def keys(self) -> tuple[str, ...]:

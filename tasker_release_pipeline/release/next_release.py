@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 
 from semver import Version
 
@@ -11,7 +10,7 @@ from tasker_release_pipeline.release.decisions import Decision, Facts, decide
 from tasker_release_pipeline.release.facts import gather_facts
 from tasker_release_pipeline.release.git import Checkout
 from tasker_release_pipeline.release.manifest import Manifest
-from tasker_release_pipeline.release.stamping import tree_versions
+from tasker_release_pipeline.release.stamping import versions_at
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,9 @@ class NextRelease:
         `published`: by package what its registry holds. Without it git alone is asked: the base is then `base_ref`,
         else the nearest release tag in the history. Raises InputError.
         """
+        checkout = checkout.snapshot()
         commit = checkout.head
-        versions = tree_versions(partial(checkout.show, commit), manifest, commit[:12])
+        versions = versions_at(checkout, commit, manifest, commit[:12])
         tags = tuple(tag for tag, at in checkout.tags().items() if at == commit and is_release_tag(tag))
         if published is not None and all(
             versions[package.component] in (published[package.key] or ()) for package in manifest.packages

@@ -128,6 +128,14 @@ def tree_versions(read: Read, manifest: Manifest, where: str, *, partial: bool =
     return found
 
 
+def versions_at(
+    checkout: Checkout, commit: str, manifest: Manifest, where: str, *, partial: bool = False
+) -> dict[str, Version]:
+    """Each component's version at a commit, as `tree_versions` has it."""
+    carriers = {row.carriers[0].path: None for row in manifest.components.values()}
+    return tree_versions(checkout.texts(commit, carriers).get, manifest, where, partial=partial)
+
+
 def disagreements(tree: Tree, manifest: Manifest, versions: Mapping[str, Version]) -> list[str]:
     """Every carrier, pin and lockfile entry that does not say `versions`, a sentence each. Empty after stamping."""
     said = []

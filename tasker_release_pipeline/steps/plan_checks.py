@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 from semver import Version
 
@@ -19,7 +18,7 @@ from tasker_release_pipeline.release.catalogue import RELEASE_PLAN
 from tasker_release_pipeline.release.checks import CheckResult, Report
 from tasker_release_pipeline.release.endpoints import Endpoints, RegistryName
 from tasker_release_pipeline.release.plan import Plan
-from tasker_release_pipeline.release.stamping import tree_versions
+from tasker_release_pipeline.release.stamping import versions_at
 from tasker_release_pipeline.release.versions import legible, next_patch
 from tasker_release_pipeline.steps.checking import run_checks
 from tasker_release_pipeline.steps.plan import released
@@ -87,8 +86,8 @@ def _known(run: ReleaseRun, plan: Plan) -> dict[str, set[Version]]:
         texts = (tag.removeprefix(prefix) for tag in tags for prefix in prefixes if tag.startswith(prefix))
         known[name] |= {Version.parse(text) for text in texts if Version.is_valid(text)}
         if decision.base.commit is not None:
-            read = partial(run.checkout.show, decision.base.commit)
-            known[name] |= set(tree_versions(read, run.manifest, decision.base.ref, partial=True).values())
+            base = versions_at(run.checkout, decision.base.commit, run.manifest, decision.base.ref, partial=True)
+            known[name] |= set(base.values())
     # Bindings follow the core's numbers.
     return {name: versions | known.get(run.manifest.core or "", set()) for name, versions in known.items()}
 

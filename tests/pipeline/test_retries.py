@@ -215,9 +215,9 @@ def waiting(world: Pipeline) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def steps(world: Pipeline) -> list[int]:
-    """The processes of steps: what the fork server started."""
-    servers = {pid for pid, line in processes(world.folder).items() if "forkserver" in line}
-    return [pid for pid in servers if parent(pid) in servers]
+    """The processes of steps: forks of the run's fork server, which is a fork of the run."""
+    forks = {pid for pid, line in processes(world.folder).items() if "dagster job execute" in line}
+    return [pid for pid in forks if parent(pid) in forks and parent(parent(pid)) in forks]
 
 
 def parent(pid: int) -> int:

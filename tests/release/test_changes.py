@@ -1,6 +1,6 @@
 import pytest
 
-from tasker_release_pipeline.release.changes import Changes, changed_beyond_stamping, classify, covers
+from tasker_release_pipeline.release.changes import Changes, changed_beyond_stamping, classify, covered
 from tasker_release_pipeline.release.manifest import load
 from tasker_release_pipeline.release.stamping import Tree, rewrites
 
@@ -61,10 +61,10 @@ def test_what_no_package_ships_is_neither_a_change_nor_unclassified(path: str) -
 
 
 def test_a_folder_covers_what_lies_below_it_and_no_other_that_begins_alike() -> None:
-    assert covers(["tasker-worker/"], "tasker-worker/src/lib.rs")
-    assert not covers(["tasker-worker/"], "tasker-worker-rust/src/lib.rs")
-    assert covers(["Cargo.toml"], "Cargo.toml")
-    assert not covers(["Cargo.toml"], "Cargo.toml.bak")
+    paths = ["tasker-worker/src/lib.rs", "tasker-worker-rust/src/lib.rs", "Cargo.toml", "Cargo.toml.bak"]
+    assert covered(paths, ["tasker-worker/"]) == ("tasker-worker/src/lib.rs",)
+    assert covered(paths, ["Cargo.toml"]) == ("Cargo.toml",)
+    assert covered(paths, []) == ()
 
 
 def test_a_rename_counts_on_both_sides(repository: Repository) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tasker_release_pipeline.release.errors import InputError
-from tasker_release_pipeline.release.git import Checkout, GitError, git
+from tasker_release_pipeline.release.git import Checkout, GitError, Snapshot, git
 
 from .building import Repository
 
@@ -98,6 +98,31 @@ def test_a_clone_of_some_depth_is_shallow_and_a_whole_one_is_not(repository: Rep
 def clone(repository: Repository, folder: Path) -> None:
     """Like `actions/checkout` without `fetch-depth`."""
     repository.git("clone", "--quiet", "--depth=1", repository.path.as_uri(), str(folder))
+
+
+def test_a_snapshot_gives_every_answer_as_it_was_first_refusals_too(repository: Repository) -> None:
+    first = repository.commit()
+    snapshot = Snapshot(repository.path)
+    assert (snapshot.head, snapshot.nearest_tag(["v*"], first, exclude=[])) == (first, None)
+    second = repository.commit("v0.1.0")
+    repository.git("tag", "v0.0.9", first)
+    assert (snapshot.head, snapshot.nearest_tag(["v*"], first, exclude=[])) == (first, None)
+    assert snapshot.nearest_tag(["v*"], second, exclude=[]) == "v0.1.0"
+    assert repository.checkout.nearest_tag(["v*"], first, exclude=[]) == "v0.0.9"
+
+
+def test_the_texts_of_many_files_come_as_they_are_and_those_of_none_not_at_all(repository: Repository) -> None:
+    folder = repository.path / "folder"
+    folder.mkdir()
+    (folder / "crlf ü.txt").write_bytes(b"one\r\ntwo\n\n")
+    (folder / "latin-1.txt").write_bytes("é".encode("latin-1"))
+    (folder / "empty").touch()
+    commit = repository.commit()
+    asked = ["folder/empty", "folder/crlf ü.txt", "folder/none", "folder", "folder/latin-1.txt"]
+    found = repository.checkout.texts(commit, asked)
+    assert found == {path: repository.checkout.show(commit, path) for path in (asked[0], asked[1], asked[4])}
+    assert found["folder/crlf ü.txt"] == "one\r\ntwo\n\n"
+    assert repository.checkout.texts(commit, []) == {}
 
 
 def test_gits_refusal_is_told_by_its_last_line(repository: Repository) -> None:
