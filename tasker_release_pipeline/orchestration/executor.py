@@ -21,8 +21,9 @@ from tasker_release_pipeline.orchestration.assets import GATE_STEP
 from tasker_release_pipeline.orchestration.engines import celery_config
 from tasker_release_pipeline.orchestration.failures import is_failed_check, why, why_again
 from tasker_release_pipeline.orchestration.fork_server import start_fork_server
+from tasker_release_pipeline.orchestration.migrations import read_migrations_once
 from tasker_release_pipeline.orchestration.notifying import tell_end
-from tasker_release_pipeline.orchestration.partitions import PARTITION_TAG
+from tasker_release_pipeline.orchestration.partitions import PARTITION_TAG, RELEASES
 from tasker_release_pipeline.orchestration.step_loop import mend_step_loop
 from tasker_release_pipeline.release.catalogue import BUILD_ASSETS
 from tasker_release_pipeline.release.endpoints import RegistryName
@@ -72,8 +73,11 @@ class ReleaseExecutor(dg.Executor):
         except ReleaseError as error:
             yield _refused(plan_context, execution_plan, error)
             return
+        # Each CI job may have an instance of its own, and all steps look the release up there.
+        plan_context.instance.add_dynamic_partitions(RELEASES.name, [run.release])
         few = len(execution_plan.step_keys_to_execute) <= _FEW_STEPS
         if not few and builds_here:
+            read_migrations_once(plan_context.instance)
             start_fork_server()  # before anything that has a thread
         failures: dict[str, str] = {}
         with ExitStack() as stack:

@@ -5,7 +5,6 @@ from typing import Any
 import dagster as dg
 
 from tasker_release_pipeline.orchestration.failures import failures_in_words
-from tasker_release_pipeline.orchestration.partitions import PARTITION_TAG, RELEASES
 from tasker_release_pipeline.release.catalogue import BUILD_ASSETS, CREDENTIALS, RECORDING
 from tasker_release_pipeline.release.outcome import Outcome
 from tasker_release_pipeline.steps.builds import stored_build
@@ -25,16 +24,6 @@ _BUILDS = {asset: registry for registry, asset in BUILD_ASSETS.items()}
 
 class StoreIOManager(dg.ConfigurableIOManager):
     """Reads and writes the typed values of assets as JSON in the release store."""
-
-    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Make the release known to this instance: each CI job may have one of its own.
-
-        Here, because nothing earlier has both the run and the instance, and everything later looks the key up. It runs
-        in each step's process and once more after the run, so it only does this.
-        """
-        release = context.run.tags.get(PARTITION_TAG) if context.run else None
-        if release and context.instance and RELEASES.name:
-            context.instance.add_dynamic_partitions(RELEASES.name, [release])
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Write an asset's value."""

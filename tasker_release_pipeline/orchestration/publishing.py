@@ -38,6 +38,10 @@ def publish_assets(manifest: Manifest) -> list[dg.AssetsDefinition]:
     return assets + [_publish_asset(binding, last) for binding in manifest.bindings]
 
 
+# Where more could run than there are cores: the gem first, whose install check compiles it.
+_PRIORITY = {RegistryName.RUBYGEMS: 1}
+
+
 def _publish_asset(package: Package, follows: list[Package]) -> dg.AssetsDefinition:
     own = {asset_key(package).to_user_string()}
 
@@ -55,6 +59,7 @@ def _publish_asset(package: Package, follows: list[Package]) -> dg.AssetsDefinit
         kinds=KINDS[package.registry],
         deps=["gate", *(asset_key(other) for other in follows)],
         output_required=False,
+        op_tags={"dagster/priority": str(_PRIORITY.get(package.registry, 0))},
     )
     def publish(context: dg.AssetExecutionContext, settings: SettingsResource) -> Iterator[dg.MaterializeResult[Any]]:
         with failures_in_words():

@@ -2,10 +2,11 @@
 
 import json
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -28,6 +29,8 @@ from tasker_release_pipeline.steps.source import SourceTree
 from tasker_release_pipeline.steps.uploads import upload_package
 from tasker_release_pipeline.toolchains.clean_install import install
 from tasker_release_pipeline.toolchains.runner import end_all
+
+Given = TypeVar("Given")
 
 
 class StagedInstall(BaseModel):
@@ -123,18 +126,8 @@ def install_all(
         finally:
             run.keep_log(log)
 
-    reported: dict[str, str] = {}
-    problems: dict[str, str] = {}
-    wanted = [registry for registry in registries if plan.of_registry(registry)]
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        for registry, future in [(registry, pool.submit(install_one, registry)) for registry in wanted]:
-            try:
-                reported.update(future.result())
-            except ReleaseError as error:
-                problems[registry] = str(error)
-            except BaseException:  # an interrupt: leaving the pool would wait for its tools
-                end_all()
-                raise
+    given, problems = _side_by_side([r for r in registries if plan.of_registry(r)], install_one)
+    reported = {key: version for each in given.values() for key, version in each.items()}
     for key, version in reported.items():
         package = plan.package(key)
         if not same_version(package.registry, version, package.version):
@@ -151,28 +144,48 @@ def _fill(
     *,
     leave_out: Collection[str],
 ) -> dict[str, str]:
-    """Upload everything to staging, in publishing order. Gives what failed, by registry; the others go on."""
-    scratch = run.scratch("stage")
-    log = "staged_uploads"
+    """Upload everything to staging, each registry's packages in publishing order. Gives what failed, by registry."""
+
+    def fill_one(registry: RegistryName) -> None:
+        scratch = run.scratch(f"stage-{registry}")
+        log = f"staged_uploads_{registry}"
+        try:
+            for package in plan.of_registry(registry):
+                files = tuple(artifact for artifact in artifacts if artifact.package == package.key)
+                try:
+                    upload_package(run, package, files, stage, plan=plan, tree=tree, scratch=scratch, log=log)
+                except ReleaseError as error:
+                    raise ReleaseError(f"{package.key}: {error}") from error
+        finally:
+            run.keep_log(log)
+
     problems: dict[str, str] = {}
     try:
-        try:
-            _seed_unchanged_crates(run, plan, stage)
-        except ReleaseError as error:
-            problems[RegistryName.RUBYGEMS] = str(error)
-        for package in plan.packages:
-            if not package.publish or package.registry in {*leave_out, *problems}:
-                continue
-            files = tuple(artifact for artifact in artifacts if artifact.package == package.key)
+        _seed_unchanged_crates(run, plan, stage)
+    except ReleaseError as error:
+        problems[RegistryName.RUBYGEMS] = str(error)
+    _, failed = _side_by_side([r for r in RegistryName if r not in leave_out and plan.of_registry(r)], fill_one)
+    if RegistryName.CRATES_IO in failed and plan.of_registry(RegistryName.RUBYGEMS):
+        problems[RegistryName.RUBYGEMS] = "not installed, as not all crates are in staging"
+    return failed | problems
+
+
+def _side_by_side(
+    registries: Iterable[RegistryName], step: Callable[[RegistryName], Given]
+) -> tuple[dict[str, Given], dict[str, str]]:
+    """Do a step for each registry: what each gives, and what went wrong, by registry."""
+    given: dict[str, Given] = {}
+    problems: dict[str, str] = {}
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        for registry, future in [(registry, pool.submit(step, registry)) for registry in registries]:
             try:
-                upload_package(run, package, files, stage, plan=plan, tree=tree, scratch=scratch, log=log)
+                given[registry] = future.result()
             except ReleaseError as error:
-                problems[package.registry] = f"{package.key}: {error}"
-                if package.registry is RegistryName.CRATES_IO and plan.of_registry(RegistryName.RUBYGEMS):
-                    problems[RegistryName.RUBYGEMS] = f"not installed, as {package.key} is not in staging"
-    finally:
-        run.keep_log(log)
-    return problems
+                problems[registry] = str(error)
+            except BaseException:  # an interrupt: leaving the pool would wait for its tools
+                end_all()
+                raise
+    return given, problems
 
 
 def _seed_unchanged_crates(run: ReleaseRun, plan: Plan, stage: RegistrySet) -> None:
