@@ -18,7 +18,7 @@ from tasker_release_pipeline.release.errors import ReleaseError, TryAgainError
 from tasker_release_pipeline.release.manifest import Manifest, Package
 from tasker_release_pipeline.release.outcome import Outcome
 from tasker_release_pipeline.steps.dispatch import publish_on_github
-from tasker_release_pipeline.steps.publish import publish_package, upload_log
+from tasker_release_pipeline.steps.publish import duplicate, publish_package, upload_log
 from tasker_release_pipeline.steps.published_install import check_name, install_from_target
 from tasker_release_pipeline.steps.run import ReleaseRun
 
@@ -84,6 +84,8 @@ def _publish_asset(package: Package, follows: list[Package]) -> dg.AssetsDefinit
                     show_why(context, package.key, _shown(run, after))
                 raise
         if outcome is not None:
+            if said := duplicate(run, outcome):
+                context.log.warning(said)
             yield dg.MaterializeResult(
                 value=outcome,
                 metadata=_shown(run, outcome),

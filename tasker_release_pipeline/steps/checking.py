@@ -16,7 +16,7 @@ def run_checks(
 ) -> list[CheckResult]:
     """Run all checks of `asset`, by name, and keep their results. `subject`: digest of what they look at.
 
-    One that raises a ReleaseError could not tell, which is an error of the release, too.
+    One that raises could not tell, which is an error of the release, too.
     """
     known = checks_of(asset)
     if {check.name for check in known} != set(checks):
@@ -29,6 +29,8 @@ def run_checks(
             report = checks[check.name]()
         except ReleaseError as error:
             report = Report.of(errors=[f"could not be checked: {error}"])
+        except Exception as error:  # a file that nobody foresaw must not hide what the others found
+            report = Report.of(errors=[f"could not be checked: {type(error).__name__}: {error}"])
         seconds = time.monotonic() - started
         return result(asset, check.name, check.subject(subject, run.mode), report, seconds=seconds)
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
@@ -19,16 +19,20 @@ from packaging.specifiers import SpecifierSet
 
 from tasker_release_pipeline.registries.endpoints import TITLES
 from tasker_release_pipeline.release.errors import ReleaseError
-from tasker_release_pipeline.release.git import Checkout, GitError
+from tasker_release_pipeline.release.git import Checkout, GitError, git
 from tasker_release_pipeline.release.manifest import Manifest
+from tasker_release_pipeline.release.plan import Plan
 from tasker_release_pipeline.release.settings import LATCH, Registries, Settings
 from tasker_release_pipeline.steps import doctor_checkout as checkouts
 from tasker_release_pipeline.steps.credential_checks import accepted, recordable, vouched_for
 from tasker_release_pipeline.steps.doctor_rows import Row, error, of_findings, of_problems, of_report, ok, warning
 from tasker_release_pipeline.steps.plan import plan_release
 from tasker_release_pipeline.steps.plan_checks import check_plan
+from tasker_release_pipeline.steps.rate_forecast import rate_forecast
 from tasker_release_pipeline.steps.registry_sets import target
 from tasker_release_pipeline.steps.run import ReleaseRun
+from tasker_release_pipeline.steps.source import stamp_source, worktree
+from tasker_release_pipeline.steps.source_checks import file_checks
 from tasker_release_pipeline.store import ReleaseStore
 from tasker_release_pipeline.toolchains.tools import check_tools
 
@@ -137,12 +141,38 @@ def _release(run: ReleaseRun) -> Rows:
     plan = plan_release(run)
     publishes = [f"{p.name} {p.version}" for p in plan.packages if p.publish]
     rows = of_findings("plan", plan.findings, ", ".join(publishes) or "nothing changed since it was published")
-    with ThreadPoolExecutor(max_workers=3) as pool:
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        source = pool.submit(_source, run, plan)
         checks = pool.submit(check_plan, run, plan)
         vouching, recording = pool.submit(vouched_for, run, plan), pool.submit(recordable, run, plan)
         for check in checks.result():
-            rows += of_findings(check.name.replace("_", " "), check.findings, check.seen)
+            rows += of_findings(_words(check.name), check.findings, check.seen)
+        rows += [*source.result(), *_rate_limits(run, plan)]
         return [*rows, *of_report("main and CI", vouching.result()), *of_report("recording", recording.result())]
+
+
+def _source(run: ReleaseRun, plan: Plan) -> list[Row]:
+    """What the files say once the planned versions are written into them: in a clone, so that nothing changes here."""
+    clone = run.work / "clone"
+    git(run.checkout.path, "clone", "--quiet", "--shared", "--no-checkout", str(run.checkout.path), str(clone))
+    # Versions that are still to be prepared are no fault before there is a release.
+    settings = run.settings.model_copy(update={"source": str(clone), "registries": Registries.REHEARSAL})
+    there = replace(run, settings=settings)
+    tree = stamp_source(there, plan)
+    with worktree(there, plan, tree) as source, ThreadPoolExecutor(max_workers=2) as pool:
+        looks = file_checks(there, plan, tree, source)
+        del looks["manifest_matches_cargo"]  # the section "workspace" says it, whatever becomes of the plan
+        reports = pool.map(lambda name: looks[name](), looks)
+        return [row for name, report in zip(looks, reports, strict=True) for row in of_report(_words(name), report)]
+
+
+def _rate_limits(run: ReleaseRun, plan: Plan) -> list[Row]:
+    with target(run) as registries:
+        return of_findings("rate limits", tuple(rate_forecast(run, plan, registries)), "nothing that has to wait")
+
+
+def _words(check: str) -> str:
+    return check.replace("_", " ")
 
 
 def _credentials(run: ReleaseRun) -> Rows:

@@ -19,7 +19,7 @@ from tasker_release_pipeline.release.errors import (
 from tasker_release_pipeline.release.outcome import Outcome, OutcomeKind
 from tasker_release_pipeline.release.plan import PackagePlan, Plan
 from tasker_release_pipeline.release.retries import Again, after_failure
-from tasker_release_pipeline.release.settings import Mode
+from tasker_release_pipeline.release.settings import Mode, OnDuplicate
 from tasker_release_pipeline.steps.gate import admit
 from tasker_release_pipeline.steps.registry_sets import target
 from tasker_release_pipeline.steps.run import ReleaseRun
@@ -77,6 +77,13 @@ def publish_package(run: ReleaseRun, key: str) -> Outcome | None:
         seconds_upload=done.seconds_upload,
         seconds_propagation=done.seconds_propagation,
     )
+
+
+def duplicate(run: ReleaseRun, outcome: Outcome) -> str:
+    """What to warn of where a package was out already; empty where it was not, or nobody wants to know."""
+    if outcome.kind is not OutcomeKind.ALREADY_PUBLISHED or run.settings.on_duplicate is OnDuplicate.SKIP:
+        return ""
+    return f"{outcome.package} {outcome.version}: is published already, with the same content"
 
 
 def upload_log(store: ReleaseStore, key: str) -> str:

@@ -13,7 +13,7 @@ from tasker_release_pipeline.release.plan import Plan
 from tasker_release_pipeline.release.settings import OnDuplicate
 from tasker_release_pipeline.steps.inputs import check_inputs
 from tasker_release_pipeline.steps.lease import leases
-from tasker_release_pipeline.steps.publish import publish_package
+from tasker_release_pipeline.steps.publish import duplicate, publish_package
 from tasker_release_pipeline.steps.published_install import install_from_target
 from tasker_release_pipeline.steps.record import tag_component
 from tasker_release_pipeline.steps.run import ReleaseRun
@@ -34,6 +34,7 @@ def publish_registry(run: ReleaseRun, registry: RegistryName) -> list[Outcome]:
             check_inputs(run, plans=False, builds=(), publishes={registry}, gates=False)
             plan = run.store.demand("plan.json", Plan, "run the release up to its gate first")
             _check_crates(run, plan, registry)
+            _check_duplicates(run, registry)
         except ReleaseError as error:
             failures["input"] = str(error)
             raise
@@ -65,7 +66,8 @@ def _publish(run: ReleaseRun, key: str) -> Iterator[Outcome]:
             continue
         if outcome is not None:
             run.store.write_outcome(outcome)
-            _check_duplicate(run, outcome)
+            if said := duplicate(run, outcome):
+                run.log(f"warning: {said}")
             yield outcome
         return
 
@@ -80,13 +82,16 @@ def _tag(run: ReleaseRun, registry: RegistryName) -> None:
                 run.log(f"warning: {error}; the packages are published: the job github_release tries the tag again")
 
 
-def _check_duplicate(run: ReleaseRun, outcome: Outcome) -> None:
-    if outcome.kind is not OutcomeKind.ALREADY_PUBLISHED or run.settings.on_duplicate is OnDuplicate.SKIP:
+def _check_duplicates(run: ReleaseRun, registry: RegistryName) -> None:
+    """Where no package may be out already, none is: asked before the first upload. Raises InputError."""
+    if run.settings.on_duplicate is not OnDuplicate.FAIL:
         return
-    said = f"{outcome.package} {outcome.version}: is published already, with the same content"
-    if run.settings.on_duplicate is OnDuplicate.FAIL:
-        raise InputError(f"{said}; on_duplicate is fail: give --on-duplicate skip or warn to go on")
-    run.log(f"warning: {said}")
+    status = look_up(run, [registry])
+    if out := [f"{p.name} {p.version}" for p in status.packages if p.presence is Presence.PUBLISHED]:
+        raise InputError(
+            f"published already, with the same content: {', '.join(out)}; on_duplicate is fail: give "
+            "--on-duplicate skip or warn to go on"
+        )
 
 
 def _check_crates(run: ReleaseRun, plan: Plan, registry: RegistryName) -> None:

@@ -69,7 +69,9 @@ class _Place:
     runtime: Runtime | None
 
     def run(self, *command: str) -> Finished:
-        return run(command, cwd=self.work, seconds=self.seconds, log=self.log, env=self.env, logfile=self.logfile)
+        return run(
+            command, cwd=self.work, seconds=self.seconds, log=self.log, env=self.env, logfile=self.logfile, builds=False
+        )
 
 
 def _crates(packages: Wanted, _endpoints: Endpoints, place: _Place) -> dict[str, str]:

@@ -26,15 +26,19 @@ GRACE_SECONDS = 3.0
 KEPT_LINES = 2000
 SHOWN_LINES = 20
 
-_PASSED_ON_NAMES = """
-    PATH HOME USER LOGNAME SHELL LANG LANGUAGE TMPDIR TZ TERM SOURCE_DATE_EPOCH
+_ANYONES_NAMES = """
+    PATH HOME USER LOGNAME SHELL LANG LANGUAGE TMPDIR TZ TERM SDKROOT DEVELOPER_DIR
     SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE NODE_EXTRA_CA_CERTS GIT_SSL_CAINFO NIX_SSL_CERT_FILE
     HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY http_proxy https_proxy no_proxy all_proxy
-    CARGO_HOME PROTOC PROTOC_INCLUDE CC CXX AR LD_LIBRARY_PATH LIBCLANG_PATH PKG_CONFIG_PATH
-    OPENSSL_DIR OPENSSL_LIB_DIR OPENSSL_INCLUDE_DIR SDKROOT DEVELOPER_DIR MACOSX_DEPLOYMENT_TARGET
 """
-_PASSED_ON = frozenset(_PASSED_ON_NAMES.split())
-_PASSED_ON_PREFIXES = ("LC_", "RUSTUP_", "CARGO_HTTP_", "CARGO_NET_")
+_BUILDERS_NAMES = """
+    CARGO_HOME PROTOC PROTOC_INCLUDE CC CXX AR LD_LIBRARY_PATH LIBCLANG_PATH PKG_CONFIG_PATH SOURCE_DATE_EPOCH
+    OPENSSL_DIR OPENSSL_LIB_DIR OPENSSL_INCLUDE_DIR MACOSX_DEPLOYMENT_TARGET
+"""
+_ANYONES = frozenset(_ANYONES_NAMES.split())
+_BUILDERS = frozenset(_BUILDERS_NAMES.split())
+_ANYONES_PREFIXES = ("LC_", "RUSTUP_")
+_BUILDERS_PREFIXES = ("CARGO_HTTP_", "CARGO_NET_")
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _live: dict[int, subprocess.Popen[bytes]] = {}
@@ -71,18 +75,20 @@ def run(
     env: Mapping[str, str] | None = None,
     secrets: Iterable[str] = (),
     logfile: Path | None = None,
+    builds: bool = True,
 ) -> Finished:
     """Run a tool to its end, and give each line of its output to `log` the moment it is there.
 
     `command`: the tool and its arguments. `seconds`: after this long the tool and all that it started are ended.
-    `env`: added to (and over) what the environment's allow-list passes on. `secrets`: replaced by `***`, also where
+    `env`: added to (and over) what the environment's allow-list passes on; without `builds` nothing passes that is set
+    for compilers, as a user of what was built would not have it. `secrets`: replaced by `***`, also where
     they are URL-quoted or in base64, in `log`, `logfile` (which is appended to), the result and errors. Standard input
     is closed, so that nothing can ask. When `run` is left, by whatever exception too, no process of the tool's group
     is left. Raises ToolError: the tool is missing, was too slow, or failed.
     """
     redact = Redactor(secrets)
     shown = redact(shlex.join(command))
-    environment = {**passed_on(os.environ), **(env or {})}
+    environment = {**passed_on(os.environ, builds=builds), **(env or {})}
     tool = _find(command[0], cwd, environment)
     with ExitStack() as stack:
         sinks: list[Callable[[str], object]] = [log]
@@ -139,9 +145,14 @@ def end_all() -> None:
         _signal_group(process, signal.SIGKILL)
 
 
-def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
-    """What of `environment` every tool gets: where things are and whom to trust, no tokens and no build flags."""
-    return {n: value for n, value in environment.items() if n in _PASSED_ON or n.startswith(_PASSED_ON_PREFIXES)}
+def passed_on(environment: Mapping[str, str], *, builds: bool = True) -> dict[str, str]:
+    """What of `environment` every tool gets: where things are and whom to trust, no tokens and no build flags.
+
+    Without `builds` nothing either that tells compilers where things are.
+    """
+    names = _ANYONES | _BUILDERS if builds else _ANYONES
+    prefixes = _ANYONES_PREFIXES + _BUILDERS_PREFIXES if builds else _ANYONES_PREFIXES
+    return {name: value for name, value in environment.items() if name in names or name.startswith(prefixes)}
 
 
 def _find(tool: str, cwd: Path, environment: Mapping[str, str]) -> str:

@@ -25,7 +25,9 @@ CREDENTIALS = {f"{title}: credentials" for title in ("crates.io", "RubyGems", "P
 LOOKED_AT = {
     *("python", "tools", "store", "latch", "history", "tree", "branch", "tags", "versions", "workspace", "plan"),
     *("registries answered", "names are ours", "names are known", "versions are legal", "versions are free"),
-    *("dist tags are kept", "counted from an earlier release", "main and CI", "recording"),
+    *("dist tags are kept", "counted from an earlier release", "main and CI", "recording", "rate limits"),
+    *("formatted", "versions as planned", "lockfiles current", "nothing but commits"),
+    *("toolchains are known", "links lead inside"),
     *CREDENTIALS,
 }
 LIVE = {"TASKER_RELEASE_REGISTRIES": "live", "RELEASE_DRY_RUN": "false", "TASKER_RELEASE_DRY_RUN": "false"}

@@ -117,6 +117,10 @@ def test_a_target_is_published_in_order_stops_at_a_failure_and_is_finished_by_ru
     assert out == {"crates_io/tasker-pgmq", "crates_io/tasker-shared"}
     assert "tasker-client" in (ready.store / RELEASE / "summary.md").read_text()
 
+    failed = refused(ready, "publish-crates", "0.1.1", "--on-duplicate=fail")
+    assert "tasker-pgmq 0.1.1, tasker-shared 0.1.1; on_duplicate is fail" in failed
+    assert {key for key, said in presence(ready).items() if said == "published"} == out
+
     again = act(ready, "publish-crates", "0.1.1").splitlines()
     assert again[:3] == [
         "crates_io/tasker-pgmq 0.1.1: already_published",
@@ -124,9 +128,6 @@ def test_a_target_is_published_in_order_stops_at_a_failure_and_is_finished_by_ru
         "crates_io/tasker-client 0.1.1: published",
     ]
     assert {key for key, said in presence(ready).items() if said == "published"} == CRATES
-    failed = refused(ready, "publish-crates", "0.1.1", "--on-duplicate=fail")
-    assert "on_duplicate is fail" in failed
-
     assert act(ready, "publish-typescript", "0.1.1") == "npm/tasker 0.1.1: published\n"
     assert act(ready, "publish-python", "0.1.1") == "pypi/tasker-py 0.1.1: published\n"
     assert act(ready, "publish-ruby", "0.1.1") == "rubygems/tasker-rb 0.1.1: published\n"

@@ -112,3 +112,22 @@ def test_no_sequence_of_faults_kills_and_losses_publishes_twice_or_says_what_is_
 @pytest.mark.parametrize("number", range(1, 9))
 def test_no_sequence_of_many_more_does(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     drive(monkeypatch, number=number, examples=625)
+
+
+@pytest.mark.parametrize("how", ["half", "whole"])
+@pytest.mark.parametrize("number", range(4), ids=[str(registry) for registry in RegistryName])
+def test_a_publish_step_is_killed_at_each_of_its_moments_and_the_next_run_ends_it(
+    monkeypatch: pytest.MonkeyPatch, number: int, how: str
+) -> None:
+    with folder_in_memory() as folder, site(folder, monkeypatch) as prepared:
+        killed = 0
+        while True:
+            world = World(prepared)
+            key = world.keys[number]
+            ended = world.publish((key,), killed, how)
+            world.check()
+            world.end()
+            if key in ended:
+                break  # it has no more moments
+            killed += 1
+    assert killed >= 12

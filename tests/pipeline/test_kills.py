@@ -18,6 +18,7 @@ import pytest
 
 from tasker_release_pipeline.loopback.fault_words import parse_faults
 from tasker_release_pipeline.loopback.orders import order, orders, withdraw
+from tasker_release_pipeline.release.manifest import load
 from tests.pipeline.conftest import FIRST, NINE, ROOT, Pipeline, change
 
 pytestmark = pytest.mark.toolchain
@@ -208,10 +209,10 @@ def uploaders(pipeline: Pipeline, registry: str) -> list[int]:
     return [pid for pid, words in found.items() if verb in words and any(Path(word).name == client for word in words)]
 
 
-def held_open(pipeline: Pipeline, registry: str) -> Callable[[], object]:
-    """Order that the next upload be held open; whether one is."""
+def held_open(pipeline: Pipeline, registry: str, package: str) -> Callable[[], object]:
+    """Order that the upload of a package be held open; whether it is."""
     withdraw(pipeline.registries)
-    (fault,) = parse_faults(f"{registry}:upload:delay=20")
+    (fault,) = parse_faults(f"{registry}:upload:delay=20" + (f":package={package}" if package else ""))
     order(pipeline.registries, fault)
     return lambda: orders(pipeline.registries)[0].struck and uploaders(pipeline, registry)
 
@@ -223,9 +224,9 @@ def victim(pipeline: Pipeline, registry: str, who: str, run: subprocess.Popen[by
     return uploader if who == "tool" else step_of(uploader)
 
 
-def killed_in_the_middle(world: Pipeline, registry: str, who: str, number: int) -> None:
-    """Kill `who` while an upload to `registry` is under way."""
-    with running(world, held_open(world, registry), JOBS[registry][0], FIRST) as run:
+def killed_in_the_middle(world: Pipeline, registry: str, who: str, number: int, package: str = "") -> None:
+    """Kill `who` while an upload to `registry` is under way, that of `package` where it is named."""
+    with running(world, held_open(world, registry, package), JOBS[registry][0], FIRST) as run:
         os.kill(victim(world, registry, who, alive(run, world)), number)
         if who != "run":
             # The step says what happened; or Dagster finds it gone. The run ends by itself, or waits to try again.
@@ -233,6 +234,8 @@ def killed_in_the_middle(world: Pipeline, registry: str, who: str, number: int) 
             os.kill(run.pid, signal.SIGTERM)
         nothing_is_left(world, FIRST)
         assert run.wait() != 0
+    if who == "run":  # it may ask for no other attempt
+        assert "again in" not in printed(world).read_text()
     withdraw(world.registries)
 
 
@@ -256,8 +259,9 @@ def test_what_is_killed_in_the_middle_of_an_upload_is_continued(
     second: Pipeline, registry: str, kills: list[tuple[str, int]]
 ) -> None:
     shutil.rmtree(second.registries / "records" / registry)
-    for who, number in kills:
-        killed_in_the_middle(second, registry, who, number)
+    crates = [crate.name for crate in load("tasker").crates]
+    for (who, number), crate in zip(kills, crates, strict=False):
+        killed_in_the_middle(second, registry, who, number, crate if registry == "crates_io" else "")
     ended = second.execute(JOBS[registry][0], FIRST)
     assert ended.status == 0, ended.output[-6000:]
     everything_is_out_once(second, FIRST)

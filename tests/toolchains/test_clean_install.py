@@ -110,6 +110,7 @@ def test_what_a_user_has_set_for_the_tools_does_not_count(
     settings = {"HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config"), "UV_DEFAULT_INDEX": nowhere}
     settings |= {"npm_config_registry": nowhere, "RUBYOPT": "-rno_such_library", "NODE_OPTIONS": "--require=/none.js"}
     settings |= {"PYTHONPATH": "/none", "HTTP_PROXY": nowhere, "http_proxy": nowhere, "CARGO_TARGET_DIR": "/proc/none"}
+    settings |= {"CARGO_NET_OFFLINE": "true", "CC": "/none", "PROTOC": "/none", "LD_LIBRARY_PATH": "/none"}
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     manifest = staged.example.manifest
