@@ -17,7 +17,7 @@ export TASKER_RELEASE_STORE ?= $(STATE)/store
 export TASKER_RELEASE_WORK ?= $(STATE)/work
 export DAGSTER_HOME ?= $(STATE)/dagster$(if $(DAGSTER_POSTGRES_URL),-postgres)
 
-.PHONY: help set-up set-up-tests rehearse ui test test-all test-service unit lint screenshots lock clean
+.PHONY: help set-up set-up-tests rehearse ui test test-all test-service unit lint bench bench-short screenshots lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -53,6 +53,12 @@ test-all: set-up-tests lint ## The same, with the longer proofs of planning, pub
 
 test-service: set-up-tests ## The proofs of what a team's service adds: web UI, database, bucket, workers, container
 	$(BIN)/pytest -n 2 --dist worksteal -m service
+
+bench: set-up ## How fast it is, beside the tools that it calls (under 15 minutes): a table, and bench/results.json
+	$(BIN)/python -m bench
+
+bench-short: set-up ## The same, smaller: fails where a ratio is more than a third above its target
+	$(BIN)/python -m bench --short
 
 screenshots: set-up-tests ## The pictures in docs/images, taken anew by the test that drives the web UI
 	SCREENSHOTS=docs/images $(BIN)/pytest -n 0 tests/ui
