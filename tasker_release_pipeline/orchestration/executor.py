@@ -30,6 +30,7 @@ from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import InputError, ReleaseError
 from tasker_release_pipeline.release.manifest import Manifest
 from tasker_release_pipeline.release.record import is_recording
+from tasker_release_pipeline.steps.dispatch import is_githubs
 from tasker_release_pipeline.steps.inputs import check_inputs
 from tasker_release_pipeline.steps.lease import leases
 from tasker_release_pipeline.steps.run import ReleaseRun
@@ -69,7 +70,7 @@ class ReleaseExecutor(dg.Executor):
         """Run the steps."""
         try:
             builds_here = celery_config(os.environ) is None
-            run = _release_run(plan_context.dagster_run)
+            run, config = _release_run(plan_context.dagster_run)
         except ReleaseError as error:
             yield _refused(plan_context, execution_plan, error)
             return
@@ -86,7 +87,7 @@ class ReleaseExecutor(dg.Executor):
                 run.store.check_writable()
                 # First of all: a run that may not work on the release may not write its summary either.
                 stack.enter_context(sole_run(run))
-                stack.enter_context(leases(run, _uploads_to(execution_plan.step_keys_to_execute)))
+                stack.enter_context(leases(run, _uploads_from_here(run, config, execution_plan.step_keys_to_execute)))
                 stack.callback(_summarise, run, failures)
                 _check(run, self._manifest, execution_plan.step_keys_to_execute, builds_here=builds_here)
             except ReleaseError as error:
@@ -172,7 +173,8 @@ def _summarise(run: ReleaseRun, failures: Mapping[str, str]) -> None:
     print(text, flush=True)  # noqa: T201  # the terminal is where CI's people look
 
 
-def _release_run(dagster_run: dg.DagsterRun) -> ReleaseRun:
+def _release_run(dagster_run: dg.DagsterRun) -> tuple[ReleaseRun, Mapping[str, Any]]:
+    """What the run works with, and what its config says of a release's settings."""
     release = dagster_run.tags.get(PARTITION_TAG)
     if not release:
         raise InputError(
@@ -181,7 +183,7 @@ def _release_run(dagster_run: dg.DagsterRun) -> ReleaseRun:
         )
     resources: Any = dagster_run.run_config.get("resources") or {}
     config: Mapping[str, Any] = (resources.get("settings") or {}).get("config") or {}
-    return ReleaseRun.of(release, config, log=lambda _: None, run=dagster_run.run_id)
+    return ReleaseRun.of(release, config, log=lambda _: None, run=dagster_run.run_id), config
 
 
 def _check(run: ReleaseRun, graph: Manifest, steps: Iterable[str], *, builds_here: bool) -> None:
@@ -205,6 +207,12 @@ def _check(run: ReleaseRun, graph: Manifest, steps: Iterable[str], *, builds_her
 def _uploads_to(steps: Iterable[str]) -> set[RegistryName]:
     """The registries that these steps upload to."""
     return {registry for registry in RegistryName for step in steps if step.startswith(f"{registry}__")}
+
+
+def _uploads_from_here(run: ReleaseRun, config: Mapping[str, Any], steps: Iterable[str]) -> set[RegistryName]:
+    """As `_uploads_to`; none where GitHub's workflow uploads, which takes its own leases."""
+    given = {name: value for name, value in config.items() if name != "publish_from"}
+    return set() if is_githubs(run, given, config.get("publish_from")) else _uploads_to(steps)
 
 
 def _in_short(event: dg.DagsterEvent) -> str:

@@ -65,7 +65,7 @@ def test_a_healthy_checkout_is_looked_at_in_seconds_and_left_as_it_was(well: Wor
     now = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert ended.status == 0, ended.output
     assert set(rows) == LOOKED_AT
-    assert {what for what in rows if health(rows[what]) != "ok"} <= {"plan", "tools"}
+    assert {what for what in rows if health(rows[what]) != "ok"} <= {"plan", "tools", "rate limits"}
     assert well.holds() == before
     assert well.git("status", "--porcelain") == ""
     assert list(temporary.iterdir()) == []

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tasker_release_pipeline.release.environment import VARIABLES
+from tasker_release_pipeline.release.publish_from import exposed
 from tests.container.compose import COMPOSE, health_check, services
 
 GIVEN = {"POSTGRES_PASSWORD": "given", "TASKER_SOURCE_URL": "https://source.invalid/tasker.git"}
@@ -35,6 +36,18 @@ def test_the_latch_is_closed_unless_it_is_opened_by_name() -> None:
         assert services(GIVEN)[name]["environment"]["RELEASE_DRY_RUN"] == "true"
         opened = services({**GIVEN, "RELEASE_DRY_RUN": "false"})[name]
         assert opened["environment"]["RELEASE_DRY_RUN"] == "false"
+
+
+def test_rehearsals_are_on_unless_they_are_switched_off() -> None:
+    assert services(GIVEN)["code"]["environment"]["TASKER_RELEASE_REHEARSALS"] == "on"
+    off = services({**GIVEN, "TASKER_RELEASE_REHEARSALS": "off"})["code"]
+    assert off["environment"]["TASKER_RELEASE_REHEARSALS"] == "off"
+
+
+def test_an_open_latch_behind_this_web_server_is_warned_of() -> None:
+    environment = services({**GIVEN, "RELEASE_DRY_RUN": "false"})["code"]["environment"]
+    assert "listens on 0.0.0.0" in (exposed(environment) or "")
+    assert exposed(services(GIVEN)["code"]["environment"]) is None
 
 
 @pytest.mark.parametrize("name", sorted(GIVEN))

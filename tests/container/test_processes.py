@@ -25,10 +25,16 @@ _SCHEDULES = """
 """
 
 
+def packed(services: Stack) -> str:
+    """The refs that a clone keeps in one file."""
+    return (services.folder / "source" / ".git" / "packed-refs").read_text()
+
+
 def test_the_services_start_and_become_healthy(services: Stack) -> None:
     assert services.is_healthy("postgres")
-    # The source is cloned once, and left alone afterwards.
-    for _ in range(2):
+    # The source is cloned, and afterwards brought up to date.
+    for tag in ("v7.7.7", "v8.8.8"):
+        subprocess.run(["git", "tag", tag], cwd=services.source, check=True)
         clone = subprocess.run(
             services.command("source"),
             cwd=ROOT,
@@ -36,6 +42,7 @@ def test_the_services_start_and_become_healthy(services: Stack) -> None:
             check=False,
         )
         assert clone.returncode == 0
+        assert (services.folder / "source" / ".git" / "refs" / "tags" / tag).is_file() or tag in packed(services)
     assert (services.folder / "source" / "Cargo.toml").is_file()
 
     for name in ("code", "webserver", "daemon"):
