@@ -53,6 +53,11 @@ def versions_are_free(answers: Sequence[Answer], begun: Collection[str], on_dupl
         # PyPI takes new files for a version that has lost all of its own.
         if not equal or (not files and package.registry is RegistryName.PYPI):
             evidence[package.key] = f"{version} is free"
+        elif package.key in begun and any(file.yanked for file in files):
+            errors.append(
+                f"{package.key}: {version} was yanked on {title} since this release sent it; take that back, or "
+                f"raise the version of {package.component}, before the rest follows"
+            )
         elif package.key in begun:
             evidence[package.key] = f"{version} is there, from this release"
         elif others := [held for held in equal if held != version]:

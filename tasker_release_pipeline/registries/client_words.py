@@ -50,7 +50,7 @@ class Failure:
     @property
     def may_have_arrived(self) -> bool:
         """Whether the registry may have accepted the file all the same."""
-        return self.fate in (Fate.LOST, Fate.CUT_OFF)
+        return self.fate in (Fate.LOST, Fate.CUT_OFF, Fate.UNTOLD)
 
 
 @dataclass(frozen=True)

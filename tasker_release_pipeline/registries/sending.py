@@ -120,7 +120,7 @@ class Sending:
             has_some = len(missing) < len(self.question.artifacts)
             shown = f"{self._title} has " + (f"all but {', '.join(missing)}" if has_some else "nothing of it")
         wait = failure.retry_after or sight.retry_after
-        if doubtful or (failure.fate is Fate.UNTOLD and sight.answer is None):
+        if doubtful:
             return UnavailableError(
                 f"{start}{tried}, and whether {path.name} arrived is unknown: it may have been accepted, but after "
                 f"{sight.seconds:.0f} s {shown}. Run again: it asks first, and sends nothing twice. {words}",

@@ -1,6 +1,7 @@
 """Read-only questions to a git checkout, and the one error boundary for git."""
 
 import os
+import re
 import subprocess
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from tasker_release_pipeline.release.errors import InputError
 
 # A hook, an alias or `git rebase --exec` sets these; they would lead git to another repository than its folder's.
 _LOCAL = "DIR WORK_TREE INDEX_FILE COMMON_DIR OBJECT_DIRECTORY ALTERNATE_OBJECT_DIRECTORIES NAMESPACE PREFIX"
+_NO_TAG = re.compile("No names found|No tags can describe|cannot describe|no tag exactly matches", re.IGNORECASE)
 _ELSEWHERE = frozenset(f"GIT_{name}" for name in _LOCAL.split())
 
 
@@ -69,22 +71,35 @@ class Checkout:
         return tags
 
     def is_ancestor(self, ancestor: str, descendant: str) -> bool:
-        """Whether `ancestor` is `descendant` or lies in its history."""
+        """Whether `ancestor` is `descendant` or lies in its history. Raises InputError where git can't tell."""
         try:
             self.run("merge-base", "--is-ancestor", ancestor, descendant)
-        except GitError:
-            return False
+        except GitError as error:
+            if error.status == 1:
+                return False
+            raise self._unable(error) from None
         return True
 
     def nearest_tag(self, patterns: Sequence[str], commit: str, exclude: Collection[str]) -> str | None:
-        """The tag matching one of `patterns` with the fewest commits between it and `commit`; None without one."""
+        """The tag matching one of `patterns` with the fewest commits between it and `commit`; None without one.
+
+        Raises InputError where git can't tell.
+        """
         matches = [f"--match={pattern}" for pattern in patterns]
         # A tag's name may not hold * ? [ or \\, so as a pattern it matches itself alone.
         excludes = [f"--exclude={tag}" for tag in exclude]
         try:
             return self.run("describe", "--tags", "--abbrev=0", *matches, *excludes, commit).strip()
-        except GitError:
-            return None
+        except GitError as error:
+            if _NO_TAG.search(error.said):
+                return None
+            raise self._unable(error) from None
+
+    def _unable(self, error: "GitError") -> InputError:
+        return InputError(
+            f"source {self.path}: git can't read its history ({error.said}); fetch what is missing (git fetch --tags), "
+            "or see what git fsck says"
+        )
 
     def changed_paths(self, base: str | None, commit: str) -> tuple[str, ...]:
         """The paths that differ between two commits, renames as both of their sides; without a base, all paths."""
@@ -144,11 +159,11 @@ class Snapshot(Checkout):
 
 
 class GitError(Exception):
-    """git's refusal. `said` is its last line."""
+    """git's refusal. `said` is its last line; `status`: its exit status."""
 
-    def __init__(self, said: str) -> None:
+    def __init__(self, said: str, status: int = 128) -> None:
         super().__init__(said)
-        self.said = said
+        self.said, self.status = said, status
 
 
 def git(folder: Path, *arguments: str, environment: dict[str, str] | None = None, says: str = "") -> str:
@@ -169,7 +184,7 @@ def git(folder: Path, *arguments: str, environment: dict[str, str] | None = None
         raise InputError("git is missing; install it (Debian: apt-get install git)") from None
     if done.returncode != 0:
         lines = _text(done.stderr).strip().splitlines() or [f"exit status {done.returncode}"]
-        raise GitError(lines[-1])
+        raise GitError(lines[-1], done.returncode)
     return _text(done.stdout)
 
 

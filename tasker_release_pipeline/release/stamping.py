@@ -11,7 +11,7 @@ from tasker_release_pipeline.release.cargo_packages import cargo_versions, manif
 from tasker_release_pipeline.release.carriers import expected, read_value, read_version, write_version
 from tasker_release_pipeline.release.detached import commit_files, place
 from tasker_release_pipeline.release.errors import InputError
-from tasker_release_pipeline.release.git import Checkout
+from tasker_release_pipeline.release.git import Checkout, GitError
 from tasker_release_pipeline.release.lockfiles import cargo_entries, stamp_cargo
 from tasker_release_pipeline.release.manifest import Carrier, Manifest
 from tasker_release_pipeline.release.pins import pinned, pins, stamp_pins
@@ -73,13 +73,22 @@ def stamp(
 def stamped_commit(
     source: Checkout, commit: str, manifest: Manifest, versions: Mapping[str, Version]
 ) -> tuple[str, tuple[str, ...]]:
-    """Make the commit that `stamp` describes, on no branch: its hash, and the paths that differ from `commit`."""
+    """Make the commit that `stamp` describes, on no branch: its hash, and the paths that differ from `commit`.
+
+    Raises InputError.
+    """
     tree = Tree.of(source, commit)
     files = rewrites(tree, manifest, versions)
     stamped = source.commit_of(commit) or commit
     if files:
         message = "Release " + ", ".join(f"{component} {versions[component]}" for component in manifest.components)
-        stamped = commit_files(source, stamped, {path: (tree.modes[path], files[path]) for path in files}, message)
+        try:
+            stamped = commit_files(source, stamped, {path: (tree.modes[path], files[path]) for path in files}, message)
+        except GitError as error:
+            raise InputError(
+                f"source {source.path}: git could not write the release's commit ({error.said}); see who owns "
+                f"{source.path}/.git, and whether its disk is full"
+            ) from None
     return stamped, tuple(files)
 
 

@@ -37,11 +37,12 @@ def ci_is_green(asked: Question) -> Finding:
         for suite in asked.api.pages(f"{at}/check-suites", "check_suites")
         if suite["head_branch"] == asked.branch
     }
-    runs = {
-        run["name"]: run["conclusion"] if run["status"] == "completed" else run["status"]
-        for run in asked.api.pages(f"{at}/check-runs", "check_runs", filter="latest")
-        if run["check_suite"]["id"] in suites
-    }
+    runs: dict[str, str | None] = {}
+    for run in asked.api.pages(f"{at}/check-runs", "check_runs", filter="latest"):
+        if run["check_suite"]["id"] in suites:
+            # Two workflows may have a job of the same name.
+            name = run["name"] if run["name"] not in runs else f"{run['name']} (check run {run['id']})"
+            runs[name] = run["conclusion"] if run["status"] == "completed" else run["status"]
     status = asked.api.get(f"{at}/status") or {}
     if status.get("total_count"):
         runs["commit status"] = status["state"]

@@ -86,8 +86,10 @@ def _check_duplicates(run: ReleaseRun, registry: RegistryName) -> None:
     """Where no package may be out already, none is: asked before the first upload. Raises InputError."""
     if run.settings.on_duplicate is not OnDuplicate.FAIL:
         return
-    status = look_up(run, [registry])
-    if out := [f"{p.name} {p.version}" for p in status.packages if p.presence is Presence.PUBLISHED]:
+    packages = [package for package in look_up(run, [registry]).packages if package.publish]
+    if unknown := [f"{p.name}: {p.detail}" for p in packages if p.presence is Presence.UNKNOWN]:
+        raise InputError(f"on_duplicate is fail, and it is unknown what is out: {'; '.join(unknown)}; run it again")
+    if out := [f"{p.name} {p.version}" for p in packages if p.presence is Presence.PUBLISHED]:
         raise InputError(
             f"published already, with the same content: {', '.join(out)}; on_duplicate is fail: give "
             "--on-duplicate skip or warn to go on"

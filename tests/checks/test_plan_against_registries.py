@@ -248,6 +248,9 @@ def test_the_same_version_is_left_to_the_gate_with_a_warning_unless_duplicates_a
 def test_what_this_release_uploaded_itself_takes_nothing_from_it() -> None:
     assert free(answer(PY, "0.1.9"), PY) == []
     assert free(answer(PGMQ, "0.1.8 0.1.10")) == []
+    # Unless somebody had a reason to take it away.
+    ((severity, message),) = free(answer(PGMQ, "0.1.9", yanked=True), PGMQ)
+    assert (severity, "was yanked on crates.io since this release sent it" in message) == ("error", True)
     assert free(answer(PGMQ, None)) == []
 
 

@@ -130,4 +130,4 @@ def test_a_publish_step_is_killed_at_each_of_its_moments_and_the_next_run_ends_i
             if key in ended:
                 break  # it has no more moments
             killed += 1
-    assert killed >= 12
+    assert killed >= 10

@@ -174,6 +174,7 @@ def test_an_unprotected_main_is_a_warning_unless_a_ruleset_protects_it(world: Re
     [
         ([{"conclusion": "failure"}], "", State.ERROR),
         ([{"conclusion": "cancelled"}], "", State.ERROR),
+        ([{"conclusion": "failure"}, {"conclusion": "success"}], "", State.ERROR),  # two workflows, a job name
         ([{"conclusion": None, "status": "in_progress"}], "", State.WARNING),
         ([{"conclusion": "skipped"}, {"name": "other"}], "", State.OK),
         ([{"branch": "v0.1.9", "conclusion": "failure"}, {}], "", State.OK),  # the release's own run

@@ -202,11 +202,14 @@ JOBS = {
 }
 
 
-def uploaders(pipeline: Pipeline, registry: str) -> list[int]:
-    """The registry's own client, where one uploads now."""
+def uploaders(pipeline: Pipeline, registry: str, package: str = "") -> list[int]:
+    """The registry's own client, where one uploads now: that of `package`, where it is named."""
     client, verb = JOBS[registry][1].split()
     found = {pid: line.split() for pid, line in processes(pipeline.folder).items()}
-    return [pid for pid, words in found.items() if verb in words and any(Path(word).name == client for word in words)]
+    wanted = {verb, package} - {""}
+    return [
+        pid for pid, words in found.items() if wanted <= {*words} and any(Path(word).name == client for word in words)
+    ]
 
 
 def held_open(pipeline: Pipeline, registry: str, package: str) -> Callable[[], object]:
@@ -214,23 +217,23 @@ def held_open(pipeline: Pipeline, registry: str, package: str) -> Callable[[], o
     withdraw(pipeline.registries)
     (fault,) = parse_faults(f"{registry}:upload:delay=20" + (f":package={package}" if package else ""))
     order(pipeline.registries, fault)
-    return lambda: orders(pipeline.registries)[0].struck and uploaders(pipeline, registry)
+    return lambda: orders(pipeline.registries)[0].struck and uploaders(pipeline, registry, package)
 
 
-def victim(pipeline: Pipeline, registry: str, who: str, run: subprocess.Popen[bytes]) -> int:
+def victim(pipeline: Pipeline, registry: str, package: str, who: str, run: subprocess.Popen[bytes]) -> int:
     if who == "run":
         return run.pid
-    (uploader, *_) = uploaders(pipeline, registry)
+    (uploader, *_) = uploaders(pipeline, registry, package)
     return uploader if who == "tool" else step_of(uploader)
 
 
 def killed_in_the_middle(world: Pipeline, registry: str, who: str, number: int, package: str = "") -> None:
     """Kill `who` while an upload to `registry` is under way, that of `package` where it is named."""
     with running(world, held_open(world, registry, package), JOBS[registry][0], FIRST) as run:
-        os.kill(victim(world, registry, who, alive(run, world)), number)
+        os.kill(victim(world, registry, package, who, alive(run, world)), number)
         if who != "run":
             # The step says what happened; or Dagster finds it gone. The run ends by itself, or waits to try again.
-            assert until(lambda: not uploaders(world, registry), soon()), processes(world.folder)
+            assert until(lambda: not uploaders(world, registry, package), soon()), processes(world.folder)
             os.kill(run.pid, signal.SIGTERM)
         nothing_is_left(world, FIRST)
         assert run.wait() != 0

@@ -67,6 +67,10 @@ def test_a_commit_is_its_own_ancestor_and_a_later_one_is_not(repository: Reposit
     assert checkout.is_ancestor(first, first)
     assert checkout.is_ancestor(first, second)
     assert not checkout.is_ancestor(second, first)
+    repository.git("tag", "v0.1.0", first)
+    for ask in (lambda: checkout.is_ancestor("0" * 40, first), lambda: checkout.nearest_tag(["v*"], "0" * 40, [])):
+        with pytest.raises(InputError, match=r"git can't read its history .*git fsck"):
+            ask()
 
 
 def test_changed_paths_are_whole_whatever_their_names_are(repository: Repository) -> None:

@@ -75,7 +75,9 @@ def test_the_release_workflow_starts_on_tags_and_by_hand_one_at_a_time_with_the_
     inputs = workflow["on"]["workflow_dispatch"]["inputs"]
     assert set(inputs) == {"dry_run", "from_ref", "release", "only", "source_run_id"}
     assert (inputs["dry_run"]["type"], inputs["dry_run"]["default"]) == ("boolean", True)
-    assert workflow["concurrency"] == {"group": "release", "cancel-in-progress": False}
+    # Of those that wait in a group GitHub keeps the last alone: repairs of several registries have one each.
+    repairs = "${{ inputs.source_run_id && format('-{0}-{1}', inputs.release, inputs.only) || '' }}"
+    assert workflow["concurrency"] == {"group": f"release{repairs}", "cancel-in-progress": False}
     assert workflow["permissions"] == {}
     assert workflow["env"]["RELEASE_DRY_RUN"] == "true"
     assert workflow["env"]["SQLX_OFFLINE"] == "true"
