@@ -7,17 +7,16 @@ import shlex
 import shutil
 import signal
 import subprocess
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from tasker_release_pipeline.release.errors import ToolError
+from tasker_release_pipeline.release.signals import signals_wait
 from tasker_release_pipeline.toolchains.redaction import Redactor
 from tasker_release_pipeline.toolchains.watchdog import unwatch, watch
 
@@ -108,7 +107,7 @@ def run(
         for sink in sinks:
             sink(f"$ {shown}")
         started = time.monotonic()
-        with _signals_wait() as signals_go_on:
+        with signals_wait() as signals_go_on:
             process = subprocess.Popen(
                 [*_dies_with_us(), tool, *command[1:]],
                 cwd=cwd,
@@ -118,16 +117,14 @@ def run(
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+            in_time = False
             try:
                 _live[process.pid] = process
                 watch(process.pid)
-                signals_go_on()
-                in_time = _follow(process, started + seconds, take)
-            except BaseException:
-                _end_group(process, GRACE_SECONDS)
-                raise
-        # What a tool leaves behind could still write into the tree that the next step reads.
-        _end_group(process, 0 if in_time else GRACE_SECONDS)
+                in_time = _follow(process, started + seconds, take, signals_go_on)
+            finally:
+                # What a tool leaves behind could still write into the tree that the next step reads.
+                _end_group(process, 0 if in_time else GRACE_SECONDS)
     took = time.monotonic() - started
     if not in_time:
         raise ToolError(
@@ -182,35 +179,9 @@ def _dies_with_us() -> tuple[str, ...]:
     return wrapper if probe.returncode == 0 else ()
 
 
-@contextmanager
-def _signals_wait() -> Iterator[Callable[[], None]]:
-    """Hold back the handlers of signals until the function that this gives is called, or the block is left.
-
-    One that raises while the tool starts would leave a tool that nobody knows of.
-    """
-    handlers: dict[signal.Signals, Any] = {}
-    came: list[int] = []
-
-    def go_on() -> None:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        handlers.clear()
-        while came:
-            signal.raise_signal(came.pop(0))
-
-    # Python runs handlers in the main thread alone; those of C (SIG_DFL, SIG_IGN) end us at once, or do nothing.
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if callable(handler := signal.getsignal(number)):
-                handlers[number] = handler
-                signal.signal(number, lambda caught, _: came.append(caught))
-    try:
-        yield go_on
-    finally:
-        go_on()
-
-
-def _follow(process: subprocess.Popen[bytes], deadline: float, take: Callable[[bytes], None]) -> bool:
+def _follow(
+    process: subprocess.Popen[bytes], deadline: float, take: Callable[[bytes], None], signals_go_on: Callable[[], None]
+) -> bool:
     """Read the output until the tool has ended; False if it has not by `deadline` (of the monotonic clock)."""
     assert process.stdout is not None  # noqa: S101 - for mypy: it was started with a pipe
     pipe, rest, ended = process.stdout.fileno(), b"", False
@@ -218,6 +189,7 @@ def _follow(process: subprocess.Popen[bytes], deadline: float, take: Callable[[b
     with selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
         while (left := deadline - time.monotonic()) > 0:
+            signals_go_on()
             # Asked before reading: all that the tool itself wrote is then in the pipe already. A process that it
             # left behind may hold the pipe open, or write, for ever, and is not waited for.
             if not ended and process.poll() is not None:
