@@ -83,23 +83,33 @@ class ReleaseStore:
 
     def read(self, path: str, kind: type[Model]) -> Model | None:
         """Read a model; None where the file is not there. Raises InputError where it is not of its kind."""
+        content = self._read(path)
+        if content is None:
+            return None
+        try:
+            return kind.model_validate_json(content)
+        except ValidationError as error:
+            raise InputError(
+                f"{self.folder / path}: does not read as {kind.__name__} ({error.error_count()} errors, the first: "
+                f"{error.errors()[0]['msg']}); another version of the pipeline wrote it: take it away and run again"
+            ) from None
+
+    def read_text(self, path: str) -> str | None:
+        """Read a text; None where the file is not there. Raises InputError where it can't be read."""
+        content = self._read(path)
+        return None if content is None else content.decode(errors="replace")
+
+    def _read(self, path: str) -> bytes | None:
         target = self.folder / path
         try:
             with os_errors():
-                content = _content(target)
+                return _content(target)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise InputError(
                 f"{target}: cannot be read ({error.strerror or error}); mend its permissions, or name another store in "
                 "TASKER_RELEASE_STORE"
-            ) from None
-        try:
-            return kind.model_validate_json(content)
-        except ValidationError as error:
-            raise InputError(
-                f"{target}: does not read as {kind.__name__} ({error.error_count()} errors, the first: "
-                f"{error.errors()[0]['msg']}); another version of the pipeline wrote it: take it away and run again"
             ) from None
 
     def demand(self, path: str, kind: type[Model], way_out: str) -> Model:
@@ -165,7 +175,7 @@ class ReleaseStore:
 
     def checks(self) -> dict[tuple[str, str], CheckResult]:
         """All kept results, by asset and name."""
-        results = [self.read(f"checks/{path.name}", CheckResult) for path in self._json("checks")]
+        results = [self.read(f"checks/{path.name}", CheckResult) for path in self.listed("checks")]
         return {(result.asset, result.name): result for result in results if result is not None}
 
     def write_outcome(self, outcome: Outcome) -> None:
@@ -174,7 +184,7 @@ class ReleaseStore:
 
     def outcomes(self, package: str) -> list[Outcome]:
         """All outcomes of a package, the last one at the end."""
-        read = [self.read(f"outcomes/{package}/{p.name}", Outcome) for p in self._json(f"outcomes/{package}")]
+        read = [self.read(f"outcomes/{package}/{p.name}", Outcome) for p in self.listed(f"outcomes/{package}")]
         return sorted((o for o in read if o is not None), key=lambda outcome: (outcome.at, outcome.attempt))
 
     def outcome(self, package: str) -> Outcome | None:
@@ -189,10 +199,11 @@ class ReleaseStore:
     def record(self, subject: str) -> Record | None:
         """The last record of a subject (`tags/core`, `github_release`); None where there is none."""
         folder = f"records/{subject}"
-        known = [record for path in self._json(folder) if (record := self.read(f"{folder}/{path.name}", Record))]
+        known = [record for path in self.listed(folder) if (record := self.read(f"{folder}/{path.name}", Record))]
         return max(known, key=lambda record: (record.at, record.attempt), default=None)
 
-    def _json(self, folder: str) -> list[UPath]:
+    def listed(self, folder: str) -> list[UPath]:
+        """The JSON files of a folder, by name; none where it is not there. Raises InputError."""
         place = self.folder / folder
         try:
             with os_errors():

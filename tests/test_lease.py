@@ -163,6 +163,25 @@ def test_a_run_whose_store_does_not_answer_ends_before_others_may_take_over(
     assert moment < stored(root)[1].expires
 
 
+def test_a_run_whose_store_hangs_ends_before_others_may_take_over(root: UPath, monkeypatch: pytest.MonkeyPatch) -> None:
+    reasons: list[tuple[str, datetime]] = []
+    answers = threading.Event()
+    original = MemoryFileSystem.pipe_file
+
+    def hangs(*arguments: Any, **options: Any) -> None:
+        answers.wait(30)
+        original(*arguments, **options)
+
+    with leases(a_run(root), {NPM}, times=QUICK, lost=lambda reason: reasons.append((reason, datetime.now(UTC)))):
+        monkeypatch.setattr(MemoryFileSystem, "pipe_file", hangs)
+        until(lambda: reasons)
+        expires = stored(root)[1].expires
+        answers.set()
+    ((reason, moment),) = reasons
+    assert "could not be renewed: the store does not answer" in reason
+    assert moment < expires
+
+
 def test_a_run_that_lost_its_lease_is_ended_like_by_a_signal() -> None:
     script = textwrap.dedent("""
         import time

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -158,7 +159,7 @@ def _check_version(run: "ReleaseRun", registry: RegistryName, version: Version) 
 def _show(run: "ReleaseRun", registry: RegistryName) -> None:
     """What an upload would send, and what the registry holds. Exits with 1 where it would be refused."""
     from tasker_release_pipeline.release.artifact import ReleaseManifest  # noqa: PLC0415
-    from tasker_release_pipeline.release.gate import Verdict  # noqa: PLC0415
+    from tasker_release_pipeline.steps.gate import admit  # noqa: PLC0415
     from tasker_release_pipeline.steps.status import Presence, look_up  # noqa: PLC0415
 
     manifest = run.store.demand("manifest.json", ReleaseManifest, f"run `tasker-release run {run.release}` first")
@@ -170,10 +171,10 @@ def _show(run: "ReleaseRun", registry: RegistryName) -> None:
         rows += [[package.name, package.version, *file, package.presence] for file in shown]
     click.echo(table(["package", "version", "would upload", "bytes", "SHA-256", "registry now"], rows))
     problems = [f"{p.name}: {p.detail}" for p in found.packages if p.presence is Presence.OTHER_CONTENT and p.publish]
-    if not found.files:
-        problems.append(f"{run.release} was planned anew since its files were listed: build it again")
-    elif found.verdict is not Verdict.GO:
-        problems.append(f"the gate {'says no-go' if found.verdict else 'has not spoken'}: run the job `gate`")
+    try:
+        admit(replace(run, settings=run.settings.model_copy(update={"dry_run": False})))
+    except ReleaseError as error:
+        problems.append(str(error))
     for package in found.packages:
         if package.presence is Presence.UNKNOWN:
             click.secho(f"warning: {package.name}: {package.detail}", fg="yellow", err=True)

@@ -112,9 +112,8 @@ def run(
             statuses.append(_execute(job, release, config, environment))
             if statuses[-1]:
                 break
-    summary = settled.store.folder / "summary.md"
-    if summary.exists():
-        click.echo(f"Summary: {summary}")
+    if settled.store.read_text("summary.md") is not None:
+        click.echo(f"Summary: {settled.store.folder / 'summary.md'}")
     context = click.get_current_context()
     if INTERRUPTED in statuses:
         click.echo("Interrupted. Run it again to continue.", err=True)

@@ -67,13 +67,6 @@ def annotate(environment: Mapping[str, str], level: str, message: str, title: st
     _say(f"::{level} {said}::{_escaped(message)}" if said else f"::{level}::{_escaped(message)}")
 
 
-def mask(environment: Mapping[str, str], secret: str) -> None:
-    """Have GitHub replace a secret in all that the job prints from now on."""
-    if in_actions(environment) and secret:
-        for line in secret.splitlines():
-            _say(f"::add-mask::{_escaped(line)}")
-
-
 @contextmanager
 def group(environment: Mapping[str, str], title: str) -> Iterator[None]:
     """Fold what is printed in the block. Commands in it are text: a tool's output can't give the runner orders."""

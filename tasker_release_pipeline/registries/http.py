@@ -20,7 +20,6 @@ RETRY_SECONDS = 4.0
 """Past this many seconds since the first try no other one starts; a longer Retry-After is the caller's to wait."""
 _TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 _GONE = (404, 410)
-_TRANSIENT = (408, 425, 429)
 
 
 def get(url: str, *, accept: str = "*/*", fresh: bool = True) -> httpx.Response | None:
@@ -89,6 +88,11 @@ def retry_after(value: str | None, now: datetime | None = None) -> float | None:
     return max(0.0, (moment.astimezone(UTC) - (now or datetime.now(UTC))).total_seconds())
 
 
+def is_transient(status: int) -> bool:
+    """Whether an answer of this HTTP status may be another one the next time."""
+    return status in (408, 425, 429) or status >= 500
+
+
 @cache
 def _trust() -> ssl.SSLContext:
     """Whom to trust (SSL_CERT_FILE counts); kept, as reading the certificates takes longer than most answers."""
@@ -107,7 +111,7 @@ def _once(url: str, headers: dict[str, str]) -> httpx.Response | None:
         raise UnavailableError(f"{url}: could not ask ({type(error).__name__}: {error})") from error
     if response.status_code in _GONE:
         return None
-    if response.status_code in _TRANSIENT or response.status_code >= 500:
+    if is_transient(response.status_code):
         wait = retry_after(response.headers.get("retry-after"))
         hint = "" if wait is None else f", try again in {wait:.0f} s"
         raise UnavailableError(f"{url}: HTTP {response.status_code}{hint}: {words(response)}", retry_after=wait)

@@ -61,10 +61,11 @@ def wait_until_visible(
     if sight.served:
         return sight
     title = TITLES[question.client.registry]
+    for_ever = "; if it stays so, it was yanked or deleted there, and its number is used up: release the next one"
     raise NotVisibleError(
         f"{question.name} {question.version}: {known or f'uploaded to {title}'}, not yet visible after "
         f"{sight.seconds:.0f} s ({title} {sight.state}); run again: what is there by then counts as published, and "
-        "nothing is uploaded twice"
+        f"nothing is uploaded twice{for_ever if known else ''}"
     )
 
 

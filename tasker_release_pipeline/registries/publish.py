@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -47,22 +47,19 @@ def publish(
     credentials: Credentials,
     *,
     propagation_seconds: float,
-    settle_seconds: float | None = None,
     patience: Patience = PATIENCE,
     same_commit_counts: bool = False,
 ) -> PublishResult:
     """Bring `artifacts`, whose bytes are `upload.files`, onto the registry, and see them served.
 
     The same content already there is success; missing files of a version are uploaded; so every call may be repeated.
-    `settle_seconds`: how long a failed upload is looked for (`patience.settle`). `same_commit_counts`: see `Question`.
+    `same_commit_counts`: see `Question`.
     Raises ConflictError (other content under this version), UnavailableError (could not ask, or an upload failed and
     may have arrived all the same), ToolError (the upload was refused, and the registry lacks files), TransientError,
     one of its kind (it failed for the moment), NotVisibleError (accepted, but not served within `propagation_seconds`),
     InputError (files that are not the artifacts).
     """
     paths = _checked(upload, artifacts)
-    if settle_seconds is not None:
-        patience = replace(patience, settle=settle_seconds)
     question = Question(
         client,
         upload.name,

@@ -11,7 +11,6 @@ from tasker_release_pipeline.release.errors import UnavailableError
 from tasker_release_pipeline.toolchains.redaction import Redactor
 
 _TIMEOUT = httpx.Timeout(20.0, connect=5.0)
-_TRANSIENT = (408, 425, 429)
 
 
 def send(
@@ -31,7 +30,7 @@ def send(
     except httpx.HTTPError as error:
         raise UnavailableError(f"{where}: could not ask ({type(error).__name__}: {redact(str(error))})") from None
     status = response.status_code
-    if status in _TRANSIENT or status >= 500 or 300 <= status < 400:
+    if http.is_transient(status) or 300 <= status < 400:
         wait = http.retry_after(response.headers.get("retry-after"))
         hint = "" if wait is None else f", try again in {wait:.0f} s"
         said = redact(http.words(response))

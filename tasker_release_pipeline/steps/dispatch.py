@@ -1,6 +1,8 @@
 """Publishing where the credentials are: the release workflow on GitHub uploads, this machine starts and follows it."""
 
-from collections.abc import Mapping
+import fcntl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -72,17 +74,17 @@ def publish_on_github(run: ReleaseRun, key: str) -> Outcome:
             "`actions: write`, in the environment of the code server"
         )
     before = run.store.outcomes(key)
-    noted = run.store.read(_note(package.registry), Dispatched)
-    # What another package of the registry had started in this run is for this one, too.
-    is_shared = noted is not None and noted.run == run.run
     url = run.environment.get("GITHUB_API_URL") or GITHUB_API
     with GitHub.at(url, repository(run.environment, lambda: run.checkout), token(run.environment)) as api:
-        number = _started(run, api, package.registry, noted)
+        with _alone(run, package.registry):
+            noted = run.store.read(_note(package.registry), Dispatched)
+            number = _started(run, api, package.registry, noted)
+        # What another package of the registry had started in this run is for this one, too.
+        is_shared = noted is not None and noted.run == run.run
         ended = follow(api, number, run.log, poll_seconds=POLL_SECONDS, most_seconds=MOST_SECONDS)
         has_files = bool(artifacts_of(api, number, STORES))
     if has_files:
         fetch_run(run.store, number, environment=run.environment, checkout=lambda: run.checkout, log=run.log)
-    run.store.write(_note(package.registry), Dispatched(number=number, run=run.run))
     outcome, said = run.store.outcome(key), f"{WORKFLOW} ended with {ended.conclusion}: {ended.page}"
     if outcome is None or (outcome in before and not is_shared):
         raise ReleaseError(f"{key}: was not attempted; {said}")
@@ -95,6 +97,7 @@ def _started(run: ReleaseRun, api: GitHub, registry: RegistryName, noted: Dispat
     """The workflow's run for this registry: one that is on its way, or was followed by this run, or a new one."""
     known = run_of(api, noted.number) if noted is not None else None
     if noted is not None and known is not None and (noted.run == run.run or not known.is_done):
+        run.store.write(_note(registry), Dispatched(number=known.number, run=run.run))
         run.log(f"joins run {known.number} of {WORKFLOW}: {known.page}")
         return known.number
     inputs = {
@@ -107,7 +110,7 @@ def _started(run: ReleaseRun, api: GitHub, registry: RegistryName, noted: Dispat
     ref = str((api.get("") or {}).get("default_branch", "main"))
     number = dispatch(api, WORKFLOW, ref, inputs, poll_seconds=POLL_SECONDS)
     # At once: whoever comes back after this process was killed waits for it, and starts no second one.
-    run.store.write(_note(registry), Dispatched(number=number, run=""))
+    run.store.write(_note(registry), Dispatched(number=number, run=run.run))
     started = run_of(api, number)
     run.log(f"started {WORKFLOW} for {run.release}, {registry}: {started.page if started else number}")
     return number
@@ -115,7 +118,7 @@ def _started(run: ReleaseRun, api: GitHub, registry: RegistryName, noted: Dispat
 
 def _source_run(run: ReleaseRun, api: GitHub) -> int:
     """The run of the workflow whose files the gate let through. Raises InputError."""
-    notes = [run.store.read(f"fetched/{path.name}", Fetched) for path in run.store.folder.glob("fetched/*.json")]
+    notes = [run.store.read(f"fetched/{path.name}", Fetched) for path in run.store.listed("fetched")]
     if built := [note.run for note in notes if note is not None and note.name == _GATE_FILES]:
         return max(built)
     for number in pushed(api, WORKFLOW, run.release):
@@ -125,6 +128,15 @@ def _source_run(run: ReleaseRun, api: GitHub) -> int:
         f"{run.release}: no run of {WORKFLOW} in {api.repository} is known to have proven its files; name it: "
         f"tasker-release import {run.release} --from-run ID, or publish from here (publish_from: here, an open latch)"
     )
+
+
+@contextmanager
+def _alone(run: ReleaseRun, registry: RegistryName) -> Iterator[None]:
+    """Packages of one registry, whose steps run beside each other, start its workflow one after another: it is one."""
+    run.work.mkdir(parents=True, exist_ok=True)
+    with (run.work / f"dispatch-{registry}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _note(registry: RegistryName) -> str:

@@ -11,7 +11,7 @@ from tasker_release_pipeline.release.errors import InputError
 from tasker_release_pipeline.release.gate import Gate, Verdict
 from tasker_release_pipeline.release.plan import Plan
 from tasker_release_pipeline.release.settings import Registries, Settings
-from tasker_release_pipeline.store import ReleaseStore
+from tasker_release_pipeline.store import ReleaseStore, os_errors
 
 
 class ReleaseRow(BaseModel):
@@ -31,7 +31,8 @@ def releases(environment: Mapping[str, str]) -> list[str]:
     """The releases that the store knows, by name. Raises InputError where it can't be read."""
     root = ReleaseStore.of("", environment).root
     try:
-        return sorted(place.name for place in root.iterdir() if (place / "settings.json").exists())
+        with os_errors():
+            return sorted(place.name for place in root.iterdir() if (place / "settings.json").exists())
     except FileNotFoundError:
         return []
     except OSError as error:

@@ -116,7 +116,7 @@ class _Chain:
             yield
         finally:
             ended.set()
-            renewing.join()
+            renewing.join(self.times.margin)  # it may hang in a store that does not answer
             # One that can't be given back expires.
             with suppress(OSError):
                 self._write(number, token, released=True, mode="overwrite")
@@ -149,21 +149,28 @@ class _Chain:
         return number
 
     def _keep(self, number: int, token: str, ended: threading.Event, lost: Callable[[str], None]) -> None:
-        started = time.monotonic()
-        while not ended.wait(self.times.renew):
-            why = "another run has taken it over"
-            now = time.monotonic()
-            try:
-                if self._greatest() == number:
-                    self._write(number, token, mode="overwrite")
-                    started = now
-                    continue
-            except Exception as error:  # whatever the file system raises: without an answer the time runs out
-                if now - started < self.times.lease - self.times.margin:
-                    continue
-                why = f"it could not be renewed: {error}"
+        why = "it could not be renewed: the store does not answer"
+
+        def lose() -> None:
             lost(f"release {self.run.release}: the lease for {self.registry} is lost ({why}); this run ends, run again")
-            return
+
+        with ExitStack() as last_moment:
+            # A clock of its own: a store may also hang instead of failing.
+            last_moment.enter_context(_after(self.times.lease - self.times.margin, lose))
+            while not ended.wait(self.times.renew):
+                now = time.monotonic()
+                try:
+                    if self._greatest() != number:
+                        why = "another run has taken it over"
+                        last_moment.close()
+                        lose()
+                        return
+                    self._write(number, token, mode="overwrite")
+                except Exception as error:  # whatever the file system raises: without an answer the time runs out
+                    why = f"it could not be renewed: {error}"
+                    continue
+                last_moment.close()
+                last_moment.enter_context(_after(now + self.times.lease - self.times.margin - time.monotonic(), lose))
 
     def _write(self, number: int, token: str, *, released: bool = False, mode: str) -> None:
         lease = Lease(
@@ -198,6 +205,18 @@ class _Chain:
             f"release {self.run.release}: run {holder.run} (process {holder.pid} on {holder.host}) is uploading to "
             f"{self.registry}; wait for its end and run again; if it was killed, its lease ends at {until}"
         )
+
+
+@contextmanager
+def _after(seconds: float, act: Callable[[], None]) -> Iterator[None]:
+    """Act in a thread once so much time has passed, unless the block has ended before."""
+    timer = threading.Timer(seconds, act)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def offers_conditional_write(kind: type[AbstractFileSystem]) -> bool:

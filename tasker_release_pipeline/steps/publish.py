@@ -25,7 +25,7 @@ from tasker_release_pipeline.steps.registry_sets import target
 from tasker_release_pipeline.steps.run import ReleaseRun
 from tasker_release_pipeline.steps.source import SourceTree
 from tasker_release_pipeline.steps.uploads import upload_package
-from tasker_release_pipeline.store import ReleaseStore, os_errors
+from tasker_release_pipeline.store import ReleaseStore
 
 _KINDS = {
     ConflictError: OutcomeKind.CONFLICT,
@@ -88,8 +88,8 @@ def duplicate(run: ReleaseRun, outcome: Outcome) -> str:
 
 def upload_log(store: ReleaseStore, key: str) -> str:
     """What the package's last upload printed, without secrets; empty where there was none."""
-    with suppress(OSError), os_errors():  # nothing hangs on it
-        return (store.folder / "logs" / f"{_log(key)}.log").read_text(encoding="utf-8", errors="replace")
+    with suppress(ReleaseError):  # nothing hangs on it
+        return store.read_text(f"logs/{_log(key)}.log") or ""
     return ""
 
 

@@ -140,9 +140,9 @@ def _wanted(
 
 def _sbom(run: ReleaseRun, plan: Plan, manifest: ReleaseManifest, title: str) -> str:
     """The bill of materials, as first written: another version of the library could write the same differently."""
-    kept = run.store.folder / "github" / SBOM
-    if kept.exists() and str(serial(manifest)) in (text := kept.read_text(encoding="utf-8")):
-        return str(text)
+    kept = run.store.read_text(f"github/{SBOM}")
+    if kept is not None and str(serial(manifest)) in kept:
+        return kept
     epoch = int(git(run.checkout.path, "show", "-s", "--no-show-signature", "--format=%ct", manifest.commit))
     return sbom(plan, manifest, _lockfiles(run, manifest), title=title, epoch=epoch)
 

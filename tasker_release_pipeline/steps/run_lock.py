@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from tasker_release_pipeline.steps.run import ReleaseRun, work_folder
 from tasker_release_pipeline.store import ReleaseStore
 
 _NAME = ".run.lock"
+_LOOK_SECONDS = 0.5
 
 
 @contextmanager
@@ -27,14 +29,16 @@ def sole_run(run: ReleaseRun) -> Iterator[None]:
     path = _path(run.store, run.work)
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise InputError(
-                f"release {run.release}: {_holder(file.read())} is working on it ({path}); "
-                "wait for its end, or end it, and run again"
-            ) from None
+        # Who only looks whether a run is busy holds the lock for a moment, too.
+        until = time.monotonic() + _LOOK_SECONDS
+        while not _locked(file, fcntl.LOCK_EX):
+            if time.monotonic() > until:
+                file.seek(0)
+                raise InputError(
+                    f"release {run.release}: {_holder(file.read())} is working on it ({path}); "
+                    "wait for its end, or end it, and run again"
+                )
+            time.sleep(0.02)
         file.truncate(0)
         json.dump({"run": run.run, "pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}, file)
         file.flush()

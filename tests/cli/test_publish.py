@@ -160,7 +160,11 @@ def test_of_several_releases_one_has_to_be_named(ready: World) -> None:
 
 def test_without_the_gates_go_nothing_is_published(ready: World) -> None:
     gate = ready.store / RELEASE / "gate.json"
-    gate.write_text(gate.read_text().replace('"verdict": "go"', '"verdict": "no-go"'))
+    go = gate.read_text()
+    gate.write_text(go.replace('"mode": "rehearsal"', '"mode": "dry run"'))
+    assert "the gate spoke for a dry run, this is rehearsal" in refused(ready, "publish-crates", "0.1.1")
+    assert "the gate spoke for a dry run" in refused(ready, "publish-crates", "0.1.1", "--dry-run")
+    gate.write_text(go.replace('"verdict": "go"', '"verdict": "no-go"'))
     assert "the gate says no-go" in refused(ready, "publish-crates", "0.1.1")
     assert "the gate says no-go" in refused(ready, "publish-crates", "0.1.1", "--dry-run")
     gate.unlink()

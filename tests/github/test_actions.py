@@ -88,17 +88,11 @@ def test_a_tools_log_gives_no_orders(job: dict[str, str], capfd: pytest.CaptureF
     assert text == ["::add-mask::release", "::endgroup::"]
 
 
-def test_each_line_of_a_secret_is_masked(job: dict[str, str], capfd: pytest.CaptureFixture[str]) -> None:
-    actions.mask(job, "one\ntwo")
-    assert capfd.readouterr().out == "::add-mask::one\n::add-mask::two\n"
-
-
 def test_elsewhere_nothing_is_shown_or_written(job: dict[str, str], capfd: pytest.CaptureFixture[str]) -> None:
     elsewhere = {**job, "GITHUB_ACTIONS": ""}
     actions.append_summary(elsewhere, "x")
     actions.set_outputs(elsewhere, {"A": "b"})
     actions.annotate(elsewhere, "error", "x")
-    actions.mask(elsewhere, "secret")
     actions.show_log(elsewhere, "log", "x")
     assert capfd.readouterr().out == ""
     assert not Path(job["GITHUB_OUTPUT"]).exists()

@@ -1,6 +1,7 @@
 """What only CI may publish: the release workflow is started on GitHub, followed, and its end taken over."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -245,6 +246,16 @@ def test_all_packages_of_a_registry_share_one_workflow_run(world: Released) -> N
     run, _ = actions(world, ends(world, *(of_ci(OutcomeKind.ALREADY_PUBLISHED, key, attempt=2) for key in crates)))
     publish_on_github(replace(run, run="another"), crates[0])
     assert len([row for row in world.server.state.rows("runs") if row["event"] == "workflow_dispatch"]) == 2
+
+
+@pytest.mark.usefixtures("source")
+def test_packages_that_ask_in_the_same_moment_start_one_workflow_run(world: Released) -> None:
+    crates = [package.key for package in world.plan.packages if package.registry == "crates_io"]
+    run, _ = actions(world, ends(world, *(of_ci(OutcomeKind.PUBLISHED, key) for key in crates)))
+    with ThreadPoolExecutor(max_workers=len(crates)) as pool:
+        done = list(pool.map(lambda key: publish_on_github(run, key), crates))
+    assert {outcome.kind for outcome in done} == {OutcomeKind.PUBLISHED}
+    assert len([row for row in world.server.state.rows("runs") if row["event"] == "workflow_dispatch"]) == 1
 
 
 @pytest.mark.usefixtures("source")

@@ -20,6 +20,7 @@ from tasker_release_pipeline.registries import client_env
 from tasker_release_pipeline.registries.client import client
 from tasker_release_pipeline.registries.credentials import Credentials
 from tasker_release_pipeline.registries.publish import PublishStatus, publish
+from tasker_release_pipeline.registries.sending import Patience
 from tasker_release_pipeline.release.endpoints import RegistryName
 
 from ..issuer import OWNER, REPOSITORY, REQUEST_TOKEN, WORKFLOW, issuing, key
@@ -121,7 +122,7 @@ def older(registries: LoopbackRegistries, credentials: Credentials, tmp_path: Pa
 def release(built: Built, registries: LoopbackRegistries, credentials: Credentials) -> PublishStatus:
     return publish(
         client(built.registry, registries.endpoints), built.upload, built.artifacts, credentials,
-        propagation_seconds=20, settle_seconds=0.2,
+        propagation_seconds=20, patience=Patience(settle=0.2),
     ).status  # fmt: skip
 
 

@@ -81,7 +81,7 @@ def post(url: str, path: Path, token: str) -> None:
 def release(client: PyPIClient, built: Built, propagation_seconds: float = 5) -> PublishResult:
     return publish(
         client, built.upload, built.artifacts, Credentials(), propagation_seconds=propagation_seconds,
-        settle_seconds=0.1, patience=Patience(pause=0.01),
+        patience=Patience(pause=0.01, settle=0.1),
     )  # fmt: skip
 
 

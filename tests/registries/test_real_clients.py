@@ -13,6 +13,7 @@ from tasker_release_pipeline.registries.client import client
 from tasker_release_pipeline.registries.credentials import Credentials
 from tasker_release_pipeline.registries.model import RegistryClient
 from tasker_release_pipeline.registries.publish import PublishResult, PublishStatus, publish
+from tasker_release_pipeline.registries.sending import Patience
 from tasker_release_pipeline.release.endpoints import Endpoints, RegistryName
 from tasker_release_pipeline.release.errors import ConflictError, InputError, ToolError
 
@@ -39,7 +40,7 @@ def client_of(built: Built, registries: LoopbackRegistries) -> RegistryClient:
 def release(built: Built, registries: LoopbackRegistries, credentials: Credentials) -> PublishResult:
     return publish(
         client_of(built, registries), built.upload, built.artifacts, credentials,
-        propagation_seconds=20, settle_seconds=0.5,
+        propagation_seconds=20, patience=Patience(settle=0.5),
     )  # fmt: skip
 
 

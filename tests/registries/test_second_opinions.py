@@ -19,6 +19,7 @@ import pytest
 from tasker_release_pipeline.registries.client import client
 from tasker_release_pipeline.registries.credentials import Credentials
 from tasker_release_pipeline.registries.publish import PublishResult, PublishStatus, publish
+from tasker_release_pipeline.registries.sending import Patience
 from tasker_release_pipeline.release.endpoints import Endpoints, RegistryName
 from tasker_release_pipeline.release.errors import ConflictError, ToolError, UnavailableError
 
@@ -67,7 +68,7 @@ def running(folder: Path, url: str, *command: str | Path) -> Iterator[None]:
 def release(built: Built, endpoints: Endpoints, token: str) -> PublishResult:
     return publish(
         client(built.registry, endpoints), built.upload, built.artifacts, Credentials({built.registry: token}),
-        propagation_seconds=20, settle_seconds=0.2,
+        propagation_seconds=20, patience=Patience(settle=0.2),
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from tasker_release_pipeline.registries.credentials import Credentials
 from tasker_release_pipeline.registries.endpoints import LIVE
 from tasker_release_pipeline.registries.id_token import IdTokens
 from tasker_release_pipeline.registries.publish import PublishResult, PublishStatus, publish
+from tasker_release_pipeline.registries.sending import Patience
 from tasker_release_pipeline.registries.trusted_publishing import Minted, TrustedPublishing
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import InputError, RegistryError, ToolError, UnavailableError
@@ -87,7 +88,7 @@ def held(registries: LoopbackRegistries) -> LoopbackRegistries:
 def release(built: Built, registries: LoopbackRegistries, credentials: Credentials) -> PublishResult:
     return publish(
         client(built.registry, registries.endpoints), built.upload, built.artifacts, credentials,
-        propagation_seconds=20, settle_seconds=0.2,
+        propagation_seconds=20, patience=Patience(settle=0.2),
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from tasker_release_pipeline.release.artifact import Artifact, digest_of
+from tasker_release_pipeline.release.catalogue import BUILD_ASSETS, catalogue
 from tasker_release_pipeline.release.checks import CheckResult
 from tasker_release_pipeline.release.errors import GateError
 from tasker_release_pipeline.release.gate import Gate, Verdict, judge
@@ -129,3 +130,9 @@ def test_an_artifact_is_measured_from_its_bytes(tmp_path: Any) -> None:
     assert (measured.file, measured.size) == ("a.gem", 3)
     assert measured.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert measured.integrity.startswith("sha512-3a81oZNherrMQXNJriBBMRLm+k6JqX6iCp7u5ktV05ohkpkqJ0/BqDa6PCOj/uu9")
+
+
+@pytest.mark.parametrize("asset", BUILD_ASSETS.values())
+def test_what_was_built_for_a_dry_run_counts_for_no_live_release(asset: str) -> None:
+    (builds,) = [check for check in catalogue() if (check.asset, check.name) == (asset, "builds_from_source")]
+    assert builds.subject("commit", Mode.DRY_RUN) != builds.subject("commit", Mode.LIVE)
