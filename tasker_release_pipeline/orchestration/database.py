@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
-from sqlalchemy import event, exc
+from sqlalchemy import Pool, event, exc
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 
 from tasker_release_pipeline.release.errors import InputError
 
 try:
+    import psycopg2  # type: ignore[import-untyped]
     from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 except ImportError as missing:
     raise InputError(
@@ -27,6 +28,7 @@ WAIT_SECONDS = 20.0
 """How long one attempt to connect waits for a database that is down; Dagster makes six before it gives up."""
 _PAUSE_SECONDS = 0.5
 _COMING = re.compile(r"starting up|shutting down|recovery|too many (clients|connections)|reserved for")
+_WAS_USED = "tasker_release_pipeline.was_used"
 _log = logging.getLogger(__name__)
 
 
@@ -89,3 +91,18 @@ def _patiently(dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
                 _log.warning(f"The database of DAGSTER_POSTGRES_URL does not answer, waiting for it: {said}")
                 told = True
             time.sleep(_PAUSE_SECONDS)
+
+
+@event.listens_for(Pool, "checkout")
+def _still_there(connection: Any, record: Any, _proxy: Any) -> None:
+    """Have a kept connection made anew if its database has gone since: the web server keeps some for hours."""
+    if not isinstance(connection, psycopg2.extensions.connection):
+        return
+    if not record.info.get(_WAS_USED):
+        record.info[_WAS_USED] = True
+        return
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except (psycopg2.OperationalError, psycopg2.InterfaceError) as gone:
+        raise exc.DisconnectionError(str(gone)) from gone

@@ -151,6 +151,22 @@ def test_an_event_that_was_under_way_when_the_database_went_is_written_again(
     assert len(known) == 1
 
 
+@pytest.mark.service
+def test_a_web_servers_first_question_after_a_restart_of_the_database_is_answered(
+    tmp_path: Path, postgres: Postgres, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_POSTGRES_URL", database)
+    prepare(tmp_path, is_shared=True)
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        # As dagster-webserver does: it keeps a connection for each kind of question.
+        instance.optimize_for_webserver(statement_timeout=5000, pool_recycle=3600, max_overflow=20)
+        asked = (instance.get_runs_count, instance.all_asset_keys, instance.all_instigator_state)
+        before = [ask() for ask in asked]
+        postgres.stop()
+        postgres.start()
+        assert [ask() for ask in asked] == before
+
+
 def _until(condition: Callable[[], object]) -> None:
     limit = time.monotonic() + 100
     while not condition():
