@@ -13,6 +13,8 @@ MANIFEST ?= tasker
 export FAULTS
 # make rehearse RELEASE=rehearsal-20260301-030005: continue one that was interrupted
 export RELEASE
+# make ui PORT=3001: the web UI there; empty: 3000, or a free one where that is taken
+PORT ?=
 export TASKER_RELEASE_STORE ?= $(STATE)/store
 export TASKER_RELEASE_WORK ?= $(STATE)/work
 export DAGSTER_HOME ?= $(STATE)/dagster$(if $(DAGSTER_POSTGRES_URL),-postgres)
@@ -33,7 +35,7 @@ rehearse: set-up ## Rehearse a release of the example workspace, or of SOURCE=..
 
 ui: set-up ## The web UI, on loopback; it shows what was rehearsed
 	@$(BIN)/python -m tasker_release_pipeline.steps.home $(DAGSTER_HOME)
-	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1
+	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 $(if $(PORT),-p $(PORT))
 
 lint: set-up ## Formatting, linting, types, import rules
 	$(BIN)/ruff format --check .
