@@ -9,6 +9,9 @@ import pytest
 
 from tests.container.processes import ROOT, Stack, stack
 from tests.shared.postgres import Postgres, running_postgres
+from tests.ui.conftest import page
+
+__all__ = ["page"]  # a fixture
 
 
 @pytest.fixture(scope="session")

@@ -7,22 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page, expect
 
 from tasker_release_pipeline.store import ReleaseStore
-from tests.container.processes import RELEASE, ROOT, Stack, wait
+from tests.container.processes import RELEASE, ROOT, Stack
 
 pytestmark = pytest.mark.service
-
-_LOCATIONS = """
-{
-  workspaceOrError {
-    ... on Workspace {
-      locationEntries { name loadStatus locationOrLoadError { __typename ... on PythonError { message } } }
-    }
-  }
-}
-"""
-
 
 _TERMINATE = """
 mutation ($run: String!) {
@@ -85,35 +75,28 @@ def test_a_run_that_died_with_its_container_is_ended_by_force_and_continued(serv
     services.become(services.launch("detect_and_calculate"), "SUCCESS")
 
 
-def test_a_code_location_that_cannot_be_imported_says_why(services: Stack, tmp_path: Path) -> None:
+def test_a_code_location_that_cannot_be_imported_says_why_in_the_web_ui(
+    services: Stack, tmp_path: Path, page: Page
+) -> None:
     broken = tmp_path / "broken"
     shutil.copytree(ROOT / "tasker_release_pipeline", broken / "tasker_release_pipeline")
     definitions = broken / "tasker_release_pipeline" / "definitions.py"
     whole = definitions.read_text()
     definitions.write_text("import a_library_that_is_not_installed\n" + whole)
     services.start("code", cwd=broken, PYTHONPATH=str(broken))
+    services.become_healthy("code")  # without that Compose would not start the web server
     services.start("webserver")
     services.become_healthy("webserver")
-    seen: list[dict[str, object]] = []
 
-    def is_told() -> bool:
-        (entry,) = services.ask(_LOCATIONS)["workspaceOrError"]["locationEntries"]
-        seen.append(entry["locationOrLoadError"])
-        return "a_library_that_is_not_installed" in str(seen[-1])
+    page.goto(f"http://127.0.0.1:{services.web_port}/deployment/locations")
+    expect(page.get_by_text("Failed", exact=True)).to_be_visible()
+    page.get_by_text("View error").click()
+    why = page.get_by_role("dialog")
+    expect(why).to_contain_text("ModuleNotFoundError: No module named 'a_library_that_is_not_installed'")
+    expect(why).to_contain_text("while importing module tasker_release_pipeline.definitions")
 
-    wait(is_told, lambda: f"{seen[-1:]}\n{services.said('code')}\n{services.said('webserver')}")
-    assert seen[-1]["__typename"] == "PythonError"
-    assert "No module named 'a_library_that_is_not_installed'" in str(seen[-1]["message"])
-
-    # Mended, it is loaded again by the button of the web UI, with nothing restarted.
+    # Mended, it is loaded again by the button of that page, with nothing restarted.
     definitions.write_text(whole)
-    services.ask(
-        'mutation { reloadRepositoryLocation(repositoryLocationName: "tasker_release_pipeline") { __typename } }'
-    )
-    wait(
-        lambda: (
-            services.ask(_LOCATIONS)["workspaceOrError"]["locationEntries"][0]["locationOrLoadError"]["__typename"]
-            == "RepositoryLocation"
-        ),
-        lambda: services.said("code"),
-    )
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Reload", exact=True).click()
+    expect(page.get_by_text("Loaded", exact=True)).to_be_visible()
