@@ -28,8 +28,8 @@ def cargo_versions(tree: Files, manifest: Manifest, versions: Mapping[str, Versi
     """The packages whose versions the manifest's Cargo.toml carriers set, and those versions.
 
     `package.version` sets the package's own, `workspace.package.version` that of every member that inherits it.
-    `versions`: each component's. Raises InputError for a crate whose version no carrier sets, and for a package that
-    two carriers give different versions.
+    `versions`: each component's. Raises InputError for a crate of the tree whose version no carrier sets, and for a
+    package that two carriers give different versions.
     """
     found: dict[str, str] = {}
     parsed = {path: tomllib.loads(tree.read(path) or "") for path in manifests_that_parse(tree)}
@@ -44,8 +44,10 @@ def cargo_versions(tree: Files, manifest: Manifest, versions: Mapping[str, Versi
                         f"{carrier.path}: would give {name} the version {version}, another carrier {found[name]}; "
                         "name it in one component of the manifest alone"
                     )
+    there = {_package(toml).get("name") for toml in parsed.values()}
     for crate in manifest.crates:
-        if found.get(crate.name) != str(versions[crate.component]):
+        # One that is not in the tree, as after a renaming, is told by the comparison with cargo's own words.
+        if crate.name in there and found.get(crate.name) != str(versions[crate.component]):
             path = f"{crate.folder.rstrip('/')}/Cargo.toml"
             raise InputError(
                 f"crate {crate.name}: no carrier of {crate.component} sets its version; add {path} with the key "
