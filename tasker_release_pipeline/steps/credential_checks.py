@@ -13,13 +13,13 @@ from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.plan import Plan, Severity
 from tasker_release_pipeline.release.probes import Access, Probed
 from tasker_release_pipeline.release.settings import Registries
-from tasker_release_pipeline.release.stamping import stamped_commit
 from tasker_release_pipeline.steps import recording_rights
 from tasker_release_pipeline.steps.checking import run_checks
 from tasker_release_pipeline.steps.credential_probe import probe, report
 from tasker_release_pipeline.steps.registry_sets import RegistrySet, target
 from tasker_release_pipeline.steps.rights import Right, State
 from tasker_release_pipeline.steps.run import ReleaseRun
+from tasker_release_pipeline.steps.source import released_commit
 
 UNPROVEN = "unproven"
 
@@ -66,8 +66,7 @@ def accepted(run: ReleaseRun, registry: RegistryName, names: Sequence[str], answ
 
 def recordable(run: ReleaseRun, plan: Plan) -> Report:
     """Whether tags can be pushed, and the GitHub Release be made."""
-    commit, _ = stamped_commit(run.checkout, plan.commit, run.manifest, plan.versions)
-    rights = recording_rights.recording_rights(run, plan, commit, only=recording_rights.RECORDING)
+    rights = recording_rights.recording_rights(run, plan, released_commit(run, plan), only=recording_rights.RECORDING)
     return _as_a_run_may(run, of_rights(rights, is_rehearsal=run.settings.registries is Registries.REHEARSAL))
 
 

@@ -8,11 +8,12 @@ from typing import IO
 
 from pydantic import BaseModel, ConfigDict
 
+from tasker_release_pipeline.release.detached import place
 from tasker_release_pipeline.release.errors import InputError
 from tasker_release_pipeline.release.git import GitError, git
 from tasker_release_pipeline.release.plan import Plan
 from tasker_release_pipeline.release.settings import Mode
-from tasker_release_pipeline.release.stamping import stamp
+from tasker_release_pipeline.release.stamping import Stamped, stamp, stamped_commit
 from tasker_release_pipeline.steps.run import ReleaseRun
 
 
@@ -27,15 +28,10 @@ class SourceTree(BaseModel):
 
 
 def stamp_source(run: ReleaseRun, plan: Plan) -> SourceTree:
-    """Stamp the source. Raises InputError."""
+    """Stamp the source; for a live release it is the planned commit itself. Raises InputError."""
     with _lock(run) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        stamped = stamp(run.checkout, plan.commit, _folder(run), run.manifest, plan.versions)
-    if stamped.changed and run.mode is Mode.LIVE:
-        raise InputError(
-            f"{plan.commit[:12]} is not prepared: {', '.join(stamped.changed)} would have to change, and a live "
-            "release publishes the tagged commit itself; write the versions in a commit, and tag that"
-        )
+        stamped = _place(run, plan)
     for path in stamped.changed:
         run.log(f"stamped {path}")
     epoch = int(git(stamped.path, "log", "-1", "--format=%ct"))
@@ -61,8 +57,23 @@ def worktree(run: ReleaseRun, plan: Plan, tree: SourceTree) -> Iterator[Path]:
         yield folder
 
 
+def released_commit(run: ReleaseRun, plan: Plan) -> str:
+    """The commit that is built, published and tagged. Raises InputError."""
+    if run.mode is Mode.LIVE:
+        return plan.commit
+    return stamped_commit(run.checkout, plan.commit, run.manifest, plan.versions)[0]
+
+
+def _place(run: ReleaseRun, plan: Plan) -> Stamped:
+    if run.mode is not Mode.LIVE:
+        return stamp(run.checkout, plan.commit, _folder(run), run.manifest, plan.versions)
+    # What is not prepared there the checks name, beside all else that is wrong; nothing is written over it.
+    place(run.checkout, _folder(run), plan.commit)
+    return Stamped(plan.commit, (), _folder(run))
+
+
 def _make_again(run: ReleaseRun, plan: Plan, tree: SourceTree) -> None:
-    stamped = stamp(run.checkout, plan.commit, _folder(run), run.manifest, plan.versions)
+    stamped = _place(run, plan)
     if stamped.commit != tree.commit:
         raise InputError(
             f"source {run.checkout.path}: stamping gives {stamped.commit[:12]} where the release was built from "
