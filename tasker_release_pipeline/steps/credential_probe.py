@@ -3,6 +3,7 @@
 A trusted publisher's exchange is tried for real: its token is revoked where the registry can, and lapses elsewhere.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -179,8 +180,10 @@ def _tools(registry: RegistryName, version_of: Callable[[str], str]) -> Iterator
 
 
 def _version(tool: str) -> str:
-    said = run([tool, "--version"], cwd=Path("/"), seconds=20, log=lambda _: None, env={"PATH": search_path()})
-    return said.output.strip().removeprefix("v")
+    said = run([tool, "--version"], cwd=Path("/"), seconds=20, log=lambda _: None, env={"PATH": search_path()}).output
+    # A warning may stand around it, such as npm's of a setting that it does not know.
+    alone = re.search(r"^v?(\d+(?:\.\d+)+\S*)$", said, re.MULTILINE)
+    return alone[1] if alone else said.strip()
 
 
 def _in_the_way(
