@@ -47,6 +47,8 @@ class Pipeline:
 
     folder: Path
     source: Path
+    module: str = "tasker_release_pipeline"
+    """What Dagster loads."""
 
     @property
     def store(self) -> Path:
@@ -111,7 +113,7 @@ class Pipeline:
         config.write_text(yaml.safe_dump(run_config))
         tags = ["--tags", json.dumps({"dagster/partition": release})] if release else []
         return self.tool(
-            *("dagster", "job", "execute", "-m", "tasker_release_pipeline", "-j", job, "-c", str(config), *tags),
+            *("dagster", "job", "execute", "-m", self.module, "-j", job, "-c", str(config), *tags),
             **(environment or {}),
         )
 

@@ -1,5 +1,6 @@
 """Installing from registries on loopback, with the real tools, as a user has it."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from tasker_release_pipeline.release.errors import InputError, ToolError
 from tasker_release_pipeline.release.manifest import Package
 from tasker_release_pipeline.toolchains.clean_install import install
 from tasker_release_pipeline.toolchains.runner import run
-from tasker_release_pipeline.toolchains.runtimes import find
+from tasker_release_pipeline.toolchains.runtimes import Runtime, find
+from tests.nodes import node
 
 from .conftest import EPOCH, Example, clone_example, silent
 
@@ -33,7 +35,9 @@ class Staged:
     example: Example
     registries: LoopbackRegistries
 
-    def install(self, packages: list[Package], scratch: Path, version: str = "0.1.0") -> dict[str, str]:
+    def install(
+        self, packages: list[Package], scratch: Path, version: str = "0.1.0", runtime: Runtime | None = None
+    ) -> dict[str, str]:
         registry = packages[0].registry
         return install(
             registry,
@@ -44,6 +48,7 @@ class Staged:
             log=silent,
             logfile=scratch.parent / "install.log",
             env=self.example.manifest.registries[registry].install_env,
+            runtime=runtime,
         )
 
 
@@ -135,20 +140,40 @@ def test_a_wheel_installs_with_the_python_that_is_asked_for(staged: Staged, tmp_
     other = next((found for line in ("3.12", "3.13", "3.14") if (found := find("python", line))), None)
     if other is None:
         pytest.skip("there is no second Python")
-    manifest = staged.example.manifest
     said = '"0." + ".".join(map(str, __import__("sys").version_info[:2])) if __import__("tasker_core") else ""'
-    package = manifest.package("pypi/tasker-py").model_copy(update={"load": said})
-    reported = install(
-        RegistryName.PYPI,
-        [(package, "0.1.0")],
-        endpoints=staged.registries.endpoints,
-        scratch=tmp_path / "scratch",
-        seconds=SECONDS,
-        log=silent,
-        logfile=tmp_path / "install.log",
-        runtime=other,
-    )
+    package = staged.example.manifest.package("pypi/tasker-py").model_copy(update={"load": said})
+    reported = staged.install([package], tmp_path / "scratch", runtime=other)
     assert reported == {"pypi/tasker-py": f"0.{'.'.join(other.version.split('.')[:2])}"}
+
+
+def test_a_tarball_installs_and_loads_with_the_node_that_is_asked_for(staged: Staged, tmp_path: Path) -> None:
+    programs = node(tmp_path / "nvm", "18.20.8", npm="10.9.2")
+    other = find("node", "18", {"PATH": os.environ["PATH"], "NVM_DIR": str(tmp_path / "nvm")})
+    assert other == Runtime(programs / "node", "18.20.8")
+    package = staged.example.manifest.package("npm/tasker")
+    said = f"({package.load}) && process.versions.node"
+    package = package.model_copy(update={"load": said})
+    assert staged.install([package], tmp_path / "scratch", runtime=other) == {"npm/tasker": "18.20.8"}
+    # npm was that Node's own, too.
+    assert (programs / "npm").resolve().is_relative_to(tmp_path)
+
+
+def test_a_gem_compiles_and_loads_with_the_ruby_that_is_asked_for(staged: Staged, tmp_path: Path) -> None:
+    # There is one Ruby alone to be had: it lies a second time where rbenv keeps its own, and says who was called.
+    programs, calls = tmp_path / "rbenv" / "versions" / "0.9.9" / "bin", tmp_path / "calls"
+    programs.mkdir(parents=True)
+    for name in ("ruby", "gem"):
+        (programs / name).write_text(
+            f'#!/bin/sh\n[ "$1" = --version ] && exec echo {name} 0.9.9\n'
+            f'echo {name} >> "{calls}"\nexec "{shutil.which(name)}" "$@"\n'
+        )
+        (programs / name).chmod(0o755)
+    other = find("ruby", "0.9", {"PATH": os.environ["PATH"], "RBENV_ROOT": str(tmp_path / "rbenv")})
+    assert other == Runtime(programs / "ruby", "0.9.9")
+    package = staged.example.manifest.package("rubygems/tasker-rb")
+    assert staged.install([package], tmp_path / "scratch", runtime=other) == {"rubygems/tasker-rb": "0.1.0"}
+    first, *rest = calls.read_text().split()
+    assert (first, set(rest)) == ("gem", {"ruby"})
 
 
 def test_a_gem_that_compiles_inside_the_workspace_only_does_not_install(staged: Staged, tmp_path: Path) -> None:
