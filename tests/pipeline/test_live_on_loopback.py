@@ -25,9 +25,10 @@ from tasker_release_pipeline.registries.endpoints import LIVE
 from tasker_release_pipeline.registries.token_check import looks_right
 from tasker_release_pipeline.release.artifact import ReleaseManifest
 from tasker_release_pipeline.release.catalogue import catalogue
-from tasker_release_pipeline.release.endpoints import RegistryName
+from tasker_release_pipeline.release.endpoints import Endpoints, RegistryName
 from tasker_release_pipeline.release.manifest import load
 from tasker_release_pipeline.release.plan import Plan
+from tasker_release_pipeline.steps import registry_sets
 from tasker_release_pipeline.steps.gate import give_verdict
 from tasker_release_pipeline.steps.run import ReleaseRun
 from tests.issuer import Issuer, issuing
@@ -260,7 +261,7 @@ def issuer() -> Iterator[Issuer]:
 
 
 def test_9_an_npm_that_is_new_enough_for_its_identity_raises_no_alarm(
-    healthy: Pipeline, issuer: Issuer, tmp_path: Path
+    healthy: Pipeline, issuer: Issuer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = copied(healthy, tmp_path)
     issuer.trusted(world.registries, (RegistryName.NPM, worlds.NPM))
@@ -274,15 +275,16 @@ def test_9_an_npm_that_is_new_enough_for_its_identity_raises_no_alarm(
         check = world.read(TAG, "checks/credentials_npm.credentials_accepted.json")
         assert check["findings"] == []
         assert (check["evidence"]["npm npm"], check["evidence"]["npm node"]) == ("11.5.1", "22.14.0")
+        public_ones = Endpoints.model_validate_json(environment["TESTS_PUBLIC_REGISTRIES"])
+        monkeypatch.setattr(registry_sets, "LIVE", public_ones)
         run = ReleaseRun.of(
             TAG,
             {"source": str(world.source), "registries": "live", "dry_run": False},
             log=lambda _: None,
             environment=world.environment(**environment),
         )
-    gate, _ = give_verdict(
-        run, run.store.demand("plan.json", Plan, ""), run.store.demand("manifest.json", ReleaseManifest, "")
-    )
+        stored = (run.store.demand("plan.json", Plan, ""), run.store.demand("manifest.json", ReleaseManifest, ""))
+        gate, _ = give_verdict(run, *stored)
     assert (gate.verdict, len(issuer.audiences)) == ("go", 1)
 
 
