@@ -16,7 +16,13 @@ from tasker_release_pipeline.loopback.server import LoopbackRegistries
 from tasker_release_pipeline.registries.client import client
 from tasker_release_pipeline.registries.publish import PublishStatus
 from tasker_release_pipeline.release.endpoints import RegistryName
-from tasker_release_pipeline.release.errors import ReleaseError, ToolError, TransientError, UnavailableError
+from tasker_release_pipeline.release.errors import (
+    NotVisibleError,
+    ReleaseError,
+    ToolError,
+    TransientError,
+    UnavailableError,
+)
 from tasker_release_pipeline.toolchains.runner import end_all
 
 from ..registries import packages
@@ -38,15 +44,21 @@ BUILD: dict[RegistryName, Callable[[Path], Built]] = {
 FAULTS: dict[str, tuple[End, int]] = {
     "upload:drop-before": (PUBLISHED, 1),
     "upload:drop-after": (PUBLISHED, 1),
+    "upload:delay=1": (PUBLISHED, 1),
+    "upload:408": (PUBLISHED, 1),
     "upload:429:retry-after=1": (PUBLISHED, 1),
+    "upload:429:retry-after-date=1": (PUBLISHED, 1),
     "upload:500": (PUBLISHED, 1),
     "upload:429:always": (TransientError, 3),
     "upload:500:always": (UnavailableError, 3),
+    "upload:full": (UnavailableError, 3),
     "upload:drop-before:always": (UnavailableError, 3),
     "upload:refuse": (ToolError, 1),
     "index:late=2": (PUBLISHED, 1),
     "upload:drop-after; index:late=2": (PUBLISHED, 1),
+    "index:wrong-checksum": (NotVisibleError, 1),
 }
+ARRIVED = (PUBLISHED, NotVisibleError)
 TWICE = {(GEM, "upload:drop-before:always"): 6}
 MATRIX = [pytest.param(registry, words, id=f"{registry}:{words}") for registry in RegistryName for words in FAULTS]
 
@@ -72,16 +84,37 @@ def test_a_client_under_a_fault_ends_in_the_truth_and_the_next_try_ends_well(
 ) -> None:  # fmt: skip
     release = release_of(built(registry), registries)
     fault(registry, words)
-    said = release.attempt(propagation_seconds=30, settle_seconds=0.5)
     end, struck = FAULTS[words]
+    said = release.attempt(propagation_seconds=1 if end is NotVisibleError else 30, settle_seconds=0.5)
     assert kind(said) is end, said
-    assert release.is_held == (end is PUBLISHED)
+    assert release.is_held == (end in ARRIVED)
     assert orders(registries.root)[0].struck == TWICE.get((registry, words), struck)
     if isinstance(said, ReleaseError):
-        assert "has nothing of it" in str(said)
+        assert ("contradicts itself" if release.is_held else "has nothing of it") in str(said)
     withdraw(registries.root)
     again = release.attempt(propagation_seconds=30)
-    assert kind(again) is (ALREADY if end is PUBLISHED else PUBLISHED), again
+    assert kind(again) is (ALREADY if end in ARRIVED else PUBLISHED), again
+    assert release.is_held
+    assert kind(release.attempt()) is ALREADY
+
+
+@pytest.mark.parametrize(("words", "first"), [("upload:part", PUBLISHED), ("upload:partx3", UnavailableError)])
+def test_of_two_wheels_uv_sends_the_one_that_was_taken_only_once(
+    tmp_path: Path, registries: LoopbackRegistries, fault: Callable[[RegistryName, str], None], words: str, first: End
+) -> None:
+    built = packages.wheel(tmp_path, platforms=("manylinux_2_28_x86_64", "win_amd64"))
+    release = release_of(built, registries)
+    taken, refused = (path.name for path in release.upload.files)
+    fault(PYPI, words)
+    said = release.attempt()
+    assert kind(said) is first, said
+    if first is not PUBLISHED:
+        assert release.held() == [taken]
+        assert f"has all but {refused}" in str(said)
+        withdraw(registries.root)
+        assert kind(release.attempt()) is PUBLISHED
+    sent = [line.split()[1] for line in built.lines if line.startswith("Uploading ")]
+    assert sent == [taken, *[refused] * (2 if first is PUBLISHED else 4)]
     assert release.is_held
     assert kind(release.attempt()) is ALREADY
 
