@@ -5,6 +5,7 @@ import gzip
 import io
 import shutil
 import sqlite3
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -15,8 +16,9 @@ import pytest
 from tasker_release_pipeline.loopback.fault_words import parse_faults
 from tasker_release_pipeline.loopback.orders import order, withdraw
 from tasker_release_pipeline.registries.credentials import ALSO, VARIABLES
-from tests.pipeline.conftest import FIRST, Pipeline, change
-from tests.pipeline.secrets_search import Seen, forms, found_in, watching
+from tasker_release_pipeline.toolchains.tools import search_path
+from tests.pipeline.conftest import FIRST, ROOT, Pipeline, change
+from tests.pipeline.secrets_search import TOKENS, Seen, forms, found_in, watching
 
 pytestmark = pytest.mark.toolchain
 OTHERS = (
@@ -34,6 +36,39 @@ def canary() -> str:
 def planted(canary: str) -> dict[str, str]:
     """A secret in each variable that may hold one, with what changes when it is quoted for an address."""
     return {name: f"{name[:3]}/+ =&{canary}" for name in (*VARIABLES.values(), *ALSO.values(), *OTHERS)}
+
+
+TELLING = """\
+#!/bin/sh
+case " $* " in
+*" publish "* | *" push "*)
+  token=$CARGO_REGISTRIES_REHEARSAL_TOKEN$GEM_HOST_API_KEY$UV_PUBLISH_TOKEN$NPM_TOKEN
+  env | tee -a "{told}"
+  echo "refused: Basic $(printf '__token__:%s' "$token" | base64 -w0), Bearer \033[1m$token\033[0m" >&2
+  exit 1
+  ;;
+esac
+exec "{real}" "$@"
+"""
+
+
+def telling_tools(folder: Path, told: Path) -> Path:
+    """A Python beside which cargo, gem, uv and npm print their environment, also into `told`, and upload nothing."""
+    environment = folder / ".venv"
+    (environment / "bin").mkdir(parents=True)
+    shutil.copy(Path(sys.prefix) / "pyvenv.cfg", environment)
+    (environment / "lib").symlink_to(Path(sys.prefix) / "lib")
+    (folder / ".tools").symlink_to(ROOT / ".tools")
+    python = environment / "bin" / "python"
+    python.symlink_to(sys.executable)
+    scripts = {"dagster": f'#!/bin/sh\nexec "{python}" -m dagster "$@"\n'}
+    for tool in ("cargo", "gem", "uv", "npm"):
+        real = shutil.which(tool, path=search_path())
+        scripts[tool] = TELLING.format(told=told, real=real)
+    for name, text in scripts.items():
+        (environment / "bin" / name).write_text(text)
+        (environment / "bin" / name).chmod(0o755)
+    return python
 
 
 def nothing_leaked(world: Pipeline, canary: str, seen: Seen, printed: str) -> None:
@@ -64,6 +99,34 @@ def test_neither_the_databases_nor_the_store_nor_the_terminal_of_passing_and_fai
     ends = [*failed, *passed, live]
     assert [ended.status for ended in ends] == [1, 1, 0, 0, 0], "\n".join(ended.output[-2000:] for ended in ends)
     nothing_leaked(second, canary, seen, "".join(ended.output for ended in ends))
+
+
+@pytest.mark.slow
+def test_tools_that_print_their_tokens_and_fail_leave_none_of_them_anywhere(
+    second: Pipeline, canary: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(second.registries / "records")
+    told = tmp_path / "told"
+    monkeypatch.setattr(sys, "executable", str(telling_tools(tmp_path / "tools", told)))
+    jobs = {
+        "publish_crates": "crates_io/tasker-pgmq",
+        "publish_ruby": "rubygems/tasker-rb",
+        "publish_python": "pypi/tasker-py",
+        "publish_typescript": "npm/tasker",
+    }
+    with watching(second.folder, canary) as seen:
+        ends = {job: second.execute(job, FIRST, planted(canary)) for job in jobs}
+    pairs = [line.split("=", 1) for line in told.read_text().splitlines() if line.split("=", 1)[0] in TOKENS]
+    assert {name for name, _ in pairs} == TOKENS
+    assert canary not in told.read_text()
+    seen.tokens |= {value for _, value in pairs}
+    for job, key in jobs.items():
+        assert (ends[job].status, second.outcomes(FIRST)[key]) == (1, "failed"), ends[job].output[-3000:]
+        log = (second.store / FIRST / "logs" / f"publish_{key.replace('/', '_')}.log").read_text()
+        for printed in (log, ends[job].output):
+            assert any(f"{name}=***" in printed for name in TOKENS)
+            assert "refused: Basic ***, Bearer ***" in printed
+    nothing_leaked(second, canary, seen, "".join(ended.output for ended in ends.values()))
 
 
 @pytest.mark.slow
