@@ -158,6 +158,8 @@ def test_an_index_with_a_wrong_checksum_states_that_of_other_bytes(registries, c
     fault(f"{actions.registry}:index:wrong-checksum")
     first, second = (actions.shown(client, registries) for _ in range(2))
     assert first == second != {"1.0.0": true}
+    fault(f"{actions.registry}:index:wrong-checksum")  # once more changes nothing
+    assert actions.shown(client, registries) == first
     assert client.get(actions.file(registries, "1.0.0")).content == actions.build("1.0.0")
     withdraw(registries.root)
     assert actions.shown(client, registries) == {"1.0.0": true}
