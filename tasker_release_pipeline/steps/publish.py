@@ -11,6 +11,7 @@ from tasker_release_pipeline.release.errors import (
     GateError,
     NotVisibleError,
     ReleaseError,
+    ToolError,
     TransientError,
     TryAgainError,
     UnavailableError,
@@ -63,7 +64,7 @@ def publish_package(run: ReleaseRun, key: str) -> Outcome | None:
     except (TransientError, UnavailableError) as error:
         raise _again_or_not(run, package, error) from error
     except ReleaseError as error:
-        run.store.write_outcome(_outcome(run, package, _kind(error), detail=str(error)))
+        run.store.write_outcome(_failure(run, package, error, str(error)))
         raise
     finally:
         run.keep_log(log)
@@ -112,18 +113,23 @@ def _again_or_not(run: ReleaseRun, package: PackagePlan, error: TransientError |
     )
     if isinstance(decided, Again):
         detail = f"{decided.said}: {error}"
-        run.store.write_outcome(_outcome(run, package, _kind(error), detail=detail, seconds_wait=decided.seconds))
+        run.store.write_outcome(_failure(run, package, error, detail, seconds_wait=decided.seconds))
         # The client's own lines, which may follow the first sentence, were printed when they came.
         in_short = str(error).partition("\n")[0].partition(". ")[0]
         return TryAgainError(f"{decided.said}: {in_short}", seconds=decided.seconds, attempts=limits.attempts)
     # The time first: what the client said may be many lines.
     detail = f"{decided.said}. {error}"
-    run.store.write_outcome(_outcome(run, package, _kind(error), detail=detail))
+    run.store.write_outcome(_failure(run, package, error, detail))
     return type(error)(detail, error.retry_after)
 
 
-def _kind(error: ReleaseError) -> OutcomeKind:
-    return _KINDS.get(type(error), OutcomeKind.FAILED)
+def _failure(run: ReleaseRun, package: PackagePlan, error: ReleaseError, detail: str, **rest: Any) -> Outcome:
+    kind = _KINDS.get(type(error), OutcomeKind.FAILED)
+    # What the registry took once is out, though its index hides it and it refuses to take it again.
+    hidden = OutcomeKind.UPLOADED_NOT_VISIBLE
+    if isinstance(error, ToolError) and any(outcome.kind is hidden for outcome in run.store.outcomes(package.key)):
+        kind, detail = hidden, f"uploaded before, and not visible yet; {detail}"
+    return _outcome(run, package, kind, detail=detail, **rest)
 
 
 def _outcome(run: ReleaseRun, package: PackagePlan, kind: OutcomeKind, **rest: Any) -> Outcome:
