@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from tasker_release_pipeline.release.endpoints import RegistryName
+from tasker_release_pipeline.release.outcome import OutcomeKind
 
 from .machine_site import Site, site
 from .machine_world import World
@@ -32,10 +33,13 @@ FAULTS = [
     for request, faults in (("upload", UPLOADS), ("index", INDEXES), ("download", DOWNLOADS), ("any", ANY))
     for fault in faults.split()
 ]
+# What only comes to light together.
+FAULTS += ["index:wrong-checksum; download:wrong-checksum", "upload:drop-after; index:late=3600"]
 REGISTRIES = [*(str(registry) for registry in RegistryName), "any"]
 # The moments of a package's way are about twenty; of a run of all four, eighty.
 KILLS = st.none() | st.integers(0, 25) | st.integers(0, 90)
 MIDDLE = st.sampled_from(["half", "whole"])
+BAD_DAYS = st.lists(st.tuples(st.sampled_from(REGISTRIES), st.sampled_from(FAULTS)), max_size=3)
 
 
 class Release(RuleBasedStateMachine):
@@ -50,18 +54,22 @@ class Release(RuleBasedStateMachine):
     @rule(registry=st.sampled_from(REGISTRIES), faults=st.lists(st.sampled_from(FAULTS), min_size=1, max_size=3))
     def faults_are_ordered(self, registry: str, faults: list[str]) -> None:
         for fault in faults:
-            self.world.order(f"{registry}:{fault}")
+            self.world.order(registry, fault)
 
     @rule()
     def faults_are_withdrawn(self) -> None:
         self.world.withdraw()
 
-    @rule(kill=KILLS, middle=MIDDLE)
-    def the_release_is_run(self, kill: int | None, middle: str) -> None:
+    @rule(faults=BAD_DAYS, kill=KILLS, middle=MIDDLE)
+    def the_release_is_run(self, faults: list[tuple[str, str]], kill: int | None, middle: str) -> None:
+        for registry, fault in faults:
+            self.world.order(registry, fault)
         self.world.publish(self.world.keys, kill, middle)
 
-    @rule(number=st.integers(0, 3), kill=KILLS, middle=MIDDLE)
-    def one_package_is_published(self, number: int, kill: int | None, middle: str) -> None:
+    @rule(number=st.integers(0, 3), faults=st.lists(st.sampled_from(FAULTS), max_size=2), kill=KILLS, middle=MIDDLE)
+    def one_package_is_published(self, number: int, faults: list[str], kill: int | None, middle: str) -> None:
+        for fault in faults:
+            self.world.order(REGISTRIES[number], fault)
         self.world.publish((self.world.keys[number],), kill, middle)
 
     @rule()
@@ -112,6 +120,24 @@ def test_no_sequence_of_faults_kills_and_losses_publishes_twice_or_says_what_is_
 @pytest.mark.parametrize("number", range(1, 9))
 def test_no_sequence_of_many_more_does(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     drive(monkeypatch, number=number, examples=625)
+
+
+@pytest.mark.parametrize("again", ["upload:refuse", "upload:429x9"])
+@pytest.mark.parametrize("number", range(4), ids=[str(registry) for registry in RegistryName])
+def test_what_was_taken_is_not_said_to_have_failed_when_it_is_hidden_and_refused(
+    monkeypatch: pytest.MonkeyPatch, number: int, again: str
+) -> None:
+    with folder_in_memory() as folder, site(folder, monkeypatch) as prepared:
+        world = World(prepared)
+        key, registry = world.keys[number], REGISTRIES[number]
+        for fault in ("index:late=3600", again):
+            world.order(registry, fault)
+            world.publish((key,))
+            said = world.last_said(key)
+            assert said is not None
+            assert said.kind is OutcomeKind.UPLOADED_NOT_VISIBLE
+        assert said.detail.startswith("uploaded before, and not visible yet; ")
+        world.end()
 
 
 @pytest.mark.parametrize("how", ["half", "whole"])
