@@ -63,7 +63,7 @@ bench-short: set-up ## The same, smaller: fails where a ratio is more than a thi
 	$(BIN)/python -m bench --short
 
 screenshots: set-up-tests ## The pictures in docs/images, taken anew by the test that drives the web UI
-	SCREENSHOTS=docs/images $(BIN)/pytest -n 0 tests/ui
+	SCREENSHOTS=docs/images $(BIN)/pytest -n 0 tests/ui/test_repair.py
 
 lock: ## Pin the dependencies anew, within the ranges of pyproject.toml and config/lock/node/package.json
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 --upgrade \

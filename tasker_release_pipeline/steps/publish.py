@@ -125,9 +125,9 @@ def _again_or_not(run: ReleaseRun, package: PackagePlan, error: TransientError |
 
 def _failure(run: ReleaseRun, package: PackagePlan, error: ReleaseError, detail: str, **rest: Any) -> Outcome:
     kind = _KINDS.get(type(error), OutcomeKind.FAILED)
+    earlier = {outcome.kind for outcome in run.store.outcomes(package.key) if outcome.version == package.version}
     # What the registry took once is out, though its index hides it and it refuses to take it again.
-    hidden = OutcomeKind.UPLOADED_NOT_VISIBLE
-    if isinstance(error, ToolError) and any(outcome.kind is hidden for outcome in run.store.outcomes(package.key)):
+    if isinstance(error, ToolError) and (hidden := OutcomeKind.UPLOADED_NOT_VISIBLE) in earlier:
         kind, detail = hidden, f"uploaded before, and not visible yet; {detail}"
     return _outcome(run, package, kind, detail=detail, **rest)
 
