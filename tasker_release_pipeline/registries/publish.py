@@ -15,7 +15,7 @@ from tasker_release_pipeline.registries.propagation import wait_until_visible
 from tasker_release_pipeline.registries.question import Question, Sameness
 from tasker_release_pipeline.registries.sending import PATIENCE, Patience, Sending
 from tasker_release_pipeline.release.artifact import Artifact
-from tasker_release_pipeline.release.errors import InputError
+from tasker_release_pipeline.release.errors import InputError, NotVisibleError, UntoldError
 
 
 class PublishStatus(StrEnum):
@@ -57,7 +57,7 @@ def publish(
     Raises ConflictError (other content under this version), UnavailableError (could not ask, or an upload failed and
     may have arrived all the same), ToolError (the upload was refused, and the registry lacks files), TransientError,
     one of its kind (it failed for the moment), NotVisibleError (accepted, but not served within `propagation_seconds`),
-    InputError (files that are not the artifacts).
+    UntoldError (so it is of a file before others were sent), InputError (files that are not the artifacts).
     """
     paths = _checked(upload, artifacts)
     question = Question(
@@ -82,9 +82,14 @@ def publish(
     ) as usable:
         sending = Sending(question, upload, usable, patience, propagation_seconds)
         # In the order given, each alone, so that a failure is of one file; and only what is not there.
-        for name, path in paths.items():
-            if name in before.comparison.missing:
+        missing = [path for name, path in paths.items() if name in before.comparison.missing]
+        for sent, path in enumerate(missing, 1):
+            try:
                 sending.send(path)
+            except NotVisibleError as hidden:
+                if rest := [other.name for other in missing[sent:]]:  # it is not uploaded as a whole
+                    raise UntoldError(f"{hidden}; not sent before that is known: {', '.join(rest)}") from hidden
+                raise
     seconds_upload = time.monotonic() - started
     seen = wait_until_visible(question, list(paths), propagation_seconds, upload.log)
     same = seen.answer.same if seen.answer else {}

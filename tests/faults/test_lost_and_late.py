@@ -10,7 +10,7 @@ from tasker_release_pipeline.loopback.orders import withdraw
 from tasker_release_pipeline.loopback.server import LoopbackRegistries
 from tasker_release_pipeline.registries.publish import PublishResult, PublishStatus
 from tasker_release_pipeline.release.endpoints import RegistryName
-from tasker_release_pipeline.release.errors import ConflictError, NotVisibleError, UnavailableError
+from tasker_release_pipeline.release.errors import ConflictError, NotVisibleError, UnavailableError, UntoldError
 
 from ..loopback.actions import ALL, CARGO, GEM, NPM, PYPI, Actions
 from .attempts import by_hand, kind, other_content
@@ -179,6 +179,21 @@ def test_a_file_that_the_index_does_not_show_yet_is_not_sent_again_for_another_o
     assert release.sent == [one, two, two, two, three]
     withdraw(registries.root)
     assert kind(release.attempt()) is ALREADY
+
+
+def test_a_file_that_is_there_and_hidden_is_not_taken_for_the_whole_version(
+    tmp_path: Path, registries: LoopbackRegistries, fault: Order
+) -> None:
+    release = by_hand(GEM, tmp_path, registries, platforms=PLATFORMS[GEM.registry])
+    one, two, three = (path.name for path in release.upload.files)
+    fault(GEM.registry, "upload:drop-after; index:late=3600")
+    said = release.attempt()
+    assert kind(said) is UntoldError, said
+    assert f"not sent before that is known: {two}, {three}" in str(said)
+    assert release.held() == [one]
+    withdraw(registries.root)
+    assert kind(release.attempt()) is PUBLISHED
+    assert release.is_held
 
 
 @pytest.mark.parametrize("actions", [CARGO, NPM], ids=["crates_io", "npm"])
