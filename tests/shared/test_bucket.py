@@ -43,9 +43,9 @@ def test_a_bucket_is_a_store(bucket: Bucket) -> None:
 def test_what_another_machine_wrote_is_seen_at_once(bucket: Bucket) -> None:
     store, folder = opened(bucket), UPath(bucket.store) / "v0.1.9" / "checks"
     store.write("checks/one.json", Settings())
-    assert len(store._json("checks")) == 1
+    assert len(store.listed("checks")) == 1
     s3fs.S3FileSystem(skip_instance_cache=True).pipe_file(f"{folder.path}/two.json", b"{}")
-    assert len(store._json("checks")) == 2
+    assert len(store.listed("checks")) == 2
 
 
 @pytest.mark.service
