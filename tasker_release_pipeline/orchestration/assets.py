@@ -1,6 +1,5 @@
 """The assets up to the gate. Each names its inputs, calls one function, and gives a typed value."""
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +8,7 @@ import dagster as dg
 from tasker_release_pipeline.orchestration import metadata
 from tasker_release_pipeline.orchestration.engines import QUEUE_TAG
 from tasker_release_pipeline.orchestration.failures import failures_in_words
-from tasker_release_pipeline.orchestration.partitions import RELEASES
+from tasker_release_pipeline.orchestration.partitions import RELEASES, partitioned_checks
 from tasker_release_pipeline.orchestration.resources import SettingsResource
 from tasker_release_pipeline.release.artifact import BuildResult, ReleaseManifest
 from tasker_release_pipeline.release.catalogue import BUILD_ASSETS, CREDENTIALS, GO, RECORDING, checks_of
@@ -51,9 +50,7 @@ def check_specs(asset: str) -> list[dg.AssetCheckSpec]:
 
 def _check_spec(check: Check, *, blocking: bool = False) -> dg.AssetCheckSpec:
     key = dg.AssetKey(check.asset.split("/"))
-    with warnings.catch_warnings():
-        # Partitions of checks are a preview feature of Dagster's; without them what a check found has no release.
-        warnings.simplefilter("ignore", dg.PreviewWarning)
+    with partitioned_checks():
         return dg.AssetCheckSpec(
             check.name, asset=key, description=check.proves, blocking=blocking, partitions_def=RELEASES
         )

@@ -1,6 +1,5 @@
 """The publish assets and their checks, made from the manifest's rows."""
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +9,7 @@ from tasker_release_pipeline.orchestration import metadata
 from tasker_release_pipeline.orchestration.assets import KINDS, OWNERS
 from tasker_release_pipeline.orchestration.bring_in import bring_in
 from tasker_release_pipeline.orchestration.failures import failures_in_words
-from tasker_release_pipeline.orchestration.partitions import RELEASES
+from tasker_release_pipeline.orchestration.partitions import RELEASES, partitioned_checks
 from tasker_release_pipeline.orchestration.resources import SettingsResource
 from tasker_release_pipeline.registries.endpoints import TITLES
 from tasker_release_pipeline.release.endpoints import RegistryName
@@ -106,9 +105,7 @@ def show_why(context: dg.AssetExecutionContext, asset: str, shown: dict[str, Any
 
 def install_checks(manifest: Manifest) -> list[dg.AssetChecksDefinition]:
     """One check for each registry: what was published installs from there in a clean place, and loads."""
-    with warnings.catch_warnings():
-        # Partitions of checks are a preview feature of Dagster's; without them a check's row has no release.
-        warnings.simplefilter("ignore", dg.PreviewWarning)
+    with partitioned_checks():
         return [
             _install_check(registry, manifest.of_registry(registry))
             for registry in RegistryName

@@ -152,6 +152,9 @@ class _Chain:
         why = "it could not be renewed: the store does not answer"
 
         def lose() -> None:
+            if ended.is_set():  # the uploads are done, and only the store hangs
+                return
+            ended.set()
             lost(f"release {self.run.release}: the lease for {self.registry} is lost ({why}); this run ends, run again")
 
         with ExitStack() as last_moment:
@@ -162,7 +165,6 @@ class _Chain:
                 try:
                     if self._greatest() != number:
                         why = "another run has taken it over"
-                        last_moment.close()
                         lose()
                         return
                     self._write(number, token, mode="overwrite")

@@ -1,6 +1,5 @@
 """The daemon, and nobody at the keyboard: it rehearses, releases a new tag once, and tells how that ended."""
 
-import fcntl
 import os
 import signal
 import subprocess
@@ -14,6 +13,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from tasker_release_pipeline.loopback.fault_words import parse_faults
+from tasker_release_pipeline.loopback.orders import order
 from tests.operate.receiving import Receiver, receiving
 from tests.pipeline.conftest import NINE, ROOT, Pipeline, _cache, change, example, git, shared
 
@@ -61,12 +62,6 @@ def ticks_of(instance: dg.DagsterInstance, state: Any) -> Any:
     return instance.get_ticks(state.instigator_origin_id, state.selector_id)
 
 
-def skipped(instance: dg.DagsterInstance, reason: str) -> bool:
-    """Whether a tick started nothing for this reason."""
-    ticks = [tick for state in instance.all_instigator_state() for tick in ticks_of(instance, state)]
-    return any(reason in str(tick.skip_reason) for tick in ticks)
-
-
 def until(condition: Callable[[], object], pipeline: Pipeline, seconds: float = 400) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -85,20 +80,20 @@ def test_the_daemon_rehearses_what_was_pushed_to_the_end_and_says_so(pipeline: P
     pushed = git(pipeline.folder / "remote", "rev-parse", "HEAD").strip()
     before = git(pipeline.source, "rev-parse", "HEAD", "--all")
     switches = {"TASKER_RELEASE_REHEARSALS": "on", "TASKER_RELEASE_REHEARSAL_CRON": "* * * * *"}
-    busy = pipeline.store / "v0.1.9" / ".run.lock"
-    busy.parent.mkdir(parents=True)
-    busy.write_text("{}")
     with daemon(pipeline, **switches, **receiver.webhook) as instance:
-        with busy.open() as held:
-            fcntl.flock(held, fcntl.LOCK_EX)
-            until(lambda: skipped(instance, "is not rehearsed: v0.1.9 is in progress, by another run"), pipeline)
+        until(lambda: list(pipeline.store.glob("*/plan.json")), pipeline)
+        (plan,) = pipeline.store.glob("*/plan.json")
+        # An upload of a minute: one tick at least comes while the rehearsal is in progress.
+        order(plan.parent / "registries", *parse_faults("npm:upload:delay=60"))
         until(lambda: receiver.hooked, pipeline)
+        ticks = [tick for state in instance.all_instigator_state() for tick in ticks_of(instance, state)]
     body = receiver.hooked[0]
     release = body["release"]
     assert (body["mode"], body["result"]) == ("rehearsal", "success"), body
     assert {row["package"] for row in body["packages"] if row["outcome"] == "published"} == NINE
     assert pipeline.read(release, "plan.json")["commit"] == pushed
     assert git(pipeline.source, "rev-parse", "HEAD", "--all") == before
+    assert any(f"is not rehearsed: {release} is in progress, by run" in str(tick.skip_reason) for tick in ticks)
 
 
 def test_a_new_tag_is_released_once_whatever_daemon_looks(pipeline: Pipeline) -> None:

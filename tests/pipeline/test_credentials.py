@@ -1,7 +1,7 @@
 """What a release is let in with is tried before the first upload: by each registry, and by GitHub."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -300,6 +300,19 @@ def test_17_a_tag_that_could_not_be_pushed_after_all_is_published_stops_at_the_g
     assert refused.outcomes(LIVE) == {}
 
 
+def gate_of(world: Pipeline, release: str, environment: Mapping[str, str]) -> Gate:
+    """The gate's verdict on what a live release has in its store."""
+    run = ReleaseRun.of(
+        release,
+        {"source": str(world.source), "registries": "live", "dry_run": False},
+        log=lambda _: None,
+        environment=world.environment(**environment),
+    )
+    stored = (run.store.demand("plan.json", Plan, ""), run.store.demand("manifest.json", ReleaseManifest, ""))
+    gate, _ = give_verdict(run, *stored)
+    return gate
+
+
 @pytest.mark.toolchain
 @pytest.mark.slow
 def test_a_job_whose_npm_can_not_publish_by_identity_is_refused_at_the_gate(
@@ -311,14 +324,7 @@ def test_a_job_whose_npm_can_not_publish_by_identity_is_refused_at_the_gate(
     job = {**GO_LIVE, **JOB, "NODE_AUTH_TOKEN": "npm_x", "PATH": old_node}
     ended: Ended = world.execute("probe_npm", LIVE, job, registries="live", dry_run=False)
     assert ended.status == 0, ended.output[-6000:]  # the gate decides
-    run = ReleaseRun.of(
-        LIVE,
-        {"source": str(world.source), "registries": "live", "dry_run": False},
-        log=lambda _: None,
-        environment=world.environment(**GO_LIVE),
-    )
-    stored = (run.store.demand("plan.json", Plan, ""), run.store.demand("manifest.json", ReleaseManifest, ""))
-    gate, _ = give_verdict(run, *stored)
+    gate = gate_of(world, LIVE, GO_LIVE)
     (error,) = [message for message in gate_errors(gate) if "node 20.19.2 is too old" in message]
     assert error.startswith("credentials/npm: credentials_accepted: ")
     assert any("NODE_AUTH_TOKEN is set" in finding.message for finding in gate.findings)

@@ -23,19 +23,15 @@ from tasker_release_pipeline.loopback.server import serve
 from tasker_release_pipeline.registries.credentials import VARIABLES
 from tasker_release_pipeline.registries.endpoints import LIVE
 from tasker_release_pipeline.registries.token_check import looks_right
-from tasker_release_pipeline.release.artifact import ReleaseManifest
 from tasker_release_pipeline.release.catalogue import catalogue
 from tasker_release_pipeline.release.endpoints import Endpoints, RegistryName
 from tasker_release_pipeline.release.manifest import load
-from tasker_release_pipeline.release.plan import Plan
 from tasker_release_pipeline.steps import registry_sets
-from tasker_release_pipeline.steps.gate import give_verdict
-from tasker_release_pipeline.steps.run import ReleaseRun
 from tests.issuer import Issuer, issuing
 from tests.nodes import node
 from tests.pipeline import worlds
 from tests.pipeline.conftest import Pipeline, example, git, once
-from tests.pipeline.test_credentials import NAME, NO_SECRETS
+from tests.pipeline.test_credentials import NAME, NO_SECRETS, gate_of
 
 pytestmark = [pytest.mark.toolchain, pytest.mark.slow]
 
@@ -277,14 +273,7 @@ def test_9_an_npm_that_is_new_enough_for_its_identity_raises_no_alarm(
         assert (check["evidence"]["npm npm"], check["evidence"]["npm node"]) == ("11.5.1", "22.14.0")
         public_ones = Endpoints.model_validate_json(environment["TESTS_PUBLIC_REGISTRIES"])
         monkeypatch.setattr(registry_sets, "LIVE", public_ones)
-        run = ReleaseRun.of(
-            TAG,
-            {"source": str(world.source), "registries": "live", "dry_run": False},
-            log=lambda _: None,
-            environment=world.environment(**environment),
-        )
-        stored = (run.store.demand("plan.json", Plan, ""), run.store.demand("manifest.json", ReleaseManifest, ""))
-        gate, _ = give_verdict(run, *stored)
+        gate = gate_of(world, TAG, environment)
     assert (gate.verdict, len(issuer.audiences)) == ("go", 1)
 
 
