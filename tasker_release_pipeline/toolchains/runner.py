@@ -7,6 +7,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -228,9 +229,23 @@ def _end_group(process: subprocess.Popen[bytes], grace: float) -> None:
 
 def _wait_for_group(process: subprocess.Popen[bytes], seconds: float) -> None:
     until = time.monotonic() + seconds
-    while _signal_group(process, 0) and time.monotonic() < until:
+    while _runs(process) and time.monotonic() < until:
         process.poll()  # a leader that was not waited for still counts as a member
         time.sleep(0.02)
+
+
+def _runs(process: subprocess.Popen[bytes]) -> bool:
+    """Whether anybody of the group does. Orphans that were killed count until init has waited for them: seconds."""
+    if not _signal_group(process, 0):
+        return False
+    if sys.platform != "linux":
+        return True
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, group, *_ = stat.read_text().rpartition(")")[2].split()
+            if group == str(process.pid) and state not in "ZX":
+                return True
+    return False
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: int) -> bool:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable
@@ -210,6 +211,23 @@ def test_what_a_tool_leaves_behind_neither_hangs_the_runner_nor_lives_on(tmp_pat
     assert "here" in done.output or "noise" in done.output
     assert done.seconds < 20
     wait_for(lambda: not lives(pid_in(pid)), "the left-behind process ends")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody can be made to adopt orphans")
+def test_what_was_killed_is_not_waited_for_though_nobody_buries_it(tmp_path: Path) -> None:
+    # Whoever starts this adopts the orphans, as a container's first process does, and waits for none of them.
+    script = """
+        import ctypes, time
+        from pathlib import Path
+        from tasker_release_pipeline.toolchains.runner import run
+        ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
+        before = time.monotonic()
+        run(["bash", "-c", "sleep 60 & echo $!"], cwd=Path.cwd(), seconds=20, log=lambda _: None)
+        print(time.monotonic() - before)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True, timeout=60)
+    assert float(done.stdout) < 1.9, done.stdout
 
 
 def test_it_works_in_threads_beside_each_other(tmp_path: Path) -> None:
