@@ -10,7 +10,13 @@ from tasker_release_pipeline.release.plan import Finding
 from tasker_release_pipeline.toolchains.runner import run
 from tasker_release_pipeline.toolchains.tools import search_path
 
-COMMAND = ("cargo", "clippy", "--workspace", "--all-targets", "--all-features", "--locked", "--keep-going")
+COMMAND = (
+    *("cargo", "clippy", "--workspace", "--all-targets", "--all-features", "--locked", "--keep-going"),
+    # In the profile that the bindings are built in: third parties' macros and build scripts are compiled once for both.
+    # But what is there for assertions alone is looked at, as clippy usually does.
+    *("--release", "--config", "profile.release.debug-assertions=true"),
+    *("--config", "profile.release.build-override.debug-assertions=false"),
+)
 DENY = ("--", "-D", "warnings")
 
 
@@ -18,18 +24,17 @@ def clippy(
     source: Path,
     *,
     target: Path,
-    compiled: Path,
     env: Mapping[str, str],
     seconds: float,
     log: Callable[[str], None],
     logfile: Path,
 ) -> list[Finding]:
-    """What clippy denies in `source`, a finding for each place. `target`, `compiled`: cargo's folders, as for a build.
+    """What clippy denies in `source`, a finding for each place. `target`: cargo's folder.
 
     `env`: the crates' build environment. Raises ToolError where it can't run, or fails for anything but the code.
     """
     command = [*COMMAND, "--message-format", "short", *DENY]
-    folders = {"CARGO_TARGET_DIR": str(target), "CARGO_BUILD_BUILD_DIR": str(compiled)}
+    folders = {"CARGO_TARGET_DIR": str(target), "CARGO_BUILD_BUILD_DIR": str(target)}
     settings = {"PATH": search_path(), **folders, "CARGO_INCREMENTAL": "0", **env}
     lines: list[str] = []
 

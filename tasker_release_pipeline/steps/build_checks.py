@@ -20,6 +20,7 @@ from tasker_release_pipeline.release.manifest import Package
 from tasker_release_pipeline.release.plan import Finding, PackagePlan, Plan
 from tasker_release_pipeline.steps.builds import build_again, built_file
 from tasker_release_pipeline.steps.checking import run_checks
+from tasker_release_pipeline.steps.compiled import compiled
 from tasker_release_pipeline.steps.run import ReleaseRun
 from tasker_release_pipeline.steps.source import SourceTree, worktree
 
@@ -121,12 +122,14 @@ class _BuildChecks:
     def _clippy(self) -> Report:
         if not self.plan.of_registry(self.registry):
             return Report(seen="no crate is part of this release")
-        with worktree(self.run, self.plan, self.tree) as source:
+        with (
+            worktree(self.run, self.plan, self.tree) as source,
+            # A live release may take what another run left.
+            compiled(self.run, source, is_uploaded=False) as target,
+        ):
             found = clippy(
                 source,
-                target=self.run.work / "target",
-                # Nothing of it goes anywhere: a live release may take what another run left.
-                compiled=self.run.cache / "compiled",
+                target=target,
                 env=self.run.manifest.registries[self.registry].build.env,
                 seconds=_CLIPPY_SECONDS,
                 log=self.run.log,

@@ -1,6 +1,7 @@
 """The build steps: one for each registry, which makes the files of that registry's packages."""
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from tasker_release_pipeline.release.artifact import Artifact, BuildResult
@@ -9,7 +10,7 @@ from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.errors import InputError, ToolError
 from tasker_release_pipeline.release.manifest import Build
 from tasker_release_pipeline.release.plan import Plan
-from tasker_release_pipeline.release.settings import Mode
+from tasker_release_pipeline.steps.compiled import compiled
 from tasker_release_pipeline.steps.run import ReleaseRun
 from tasker_release_pipeline.steps.source import SourceTree, worktree
 from tasker_release_pipeline.store import ReleaseStore
@@ -55,14 +56,6 @@ def built_file(run: ReleaseRun, registry: RegistryName, artifact: Artifact) -> P
     return run.work / "out" / BUILD_ASSETS[registry] / artifact.file
 
 
-def compiled(run: ReleaseRun) -> Path:
-    """Where cargo keeps what it compiled: third parties' code once for all rehearsals and dry runs of a machine.
-
-    What goes live is compiled from nothing that another run left.
-    """
-    return (run.work if run.mode is Mode.LIVE else run.cache) / "compiled"
-
-
 def build_again(run: ReleaseRun, plan: Plan, tree: SourceTree, registry: RegistryName) -> list[Path]:
     """Make the files once more, by the manifest's `again` commands, of what the first build left in the tree.
 
@@ -79,17 +72,21 @@ def build_again(run: ReleaseRun, plan: Plan, tree: SourceTree, registry: Registr
 def _build(
     run: ReleaseRun, plan: Plan, tree: SourceTree, registry: RegistryName, *, recipe: Build, out: Path, log: str
 ) -> tuple[Artifact, ...]:
-    with worktree(run, plan, tree) as source:
+    with worktree(run, plan, tree) as source, _target(run, source, registry) as target:
         return build(
             registry,
             [run.manifest.package(package.key) for package in plan.of_registry(registry)],
             recipe,
             source=source,
             out=out,
-            target=run.work / "target",
-            # cargo unpacks archives there to compile them, behind no lock that two releases would share.
-            compiled=run.work / "target" if registry is RegistryName.CRATES_IO else compiled(run),
+            target=target,
             epoch=tree.epoch,
             log=run.log,
             logfile=run.logfile(log),
         )
+
+
+def _target(run: ReleaseRun, source: Path, registry: RegistryName) -> AbstractContextManager[Path]:
+    if registry is RegistryName.CRATES_IO:  # cargo keeps the archives there, and unpacks them to compile them
+        return nullcontext(run.work / "target")
+    return compiled(run, source, is_uploaded=True)

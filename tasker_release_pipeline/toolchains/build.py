@@ -27,7 +27,6 @@ def build(
     source: Path,
     out: Path,
     target: Path,
-    compiled: Path,
     epoch: int,
     log: Callable[[str], None],
     logfile: Path,
@@ -35,13 +34,12 @@ def build(
     """Build the artifacts of one registry's packages into `out`, which is emptied first.
 
     `source`: the git worktree, with the versions of the release in it. Crates are built all at once there, others one
-    by one in their folders. `target`: cargo's target folder, where its archives lie. `compiled`: its build folder (from
-    cargo 1.91 on; before, `target` serves), which releases may share. `epoch`: Unix time of the commit, for
+    by one in their folders. `target`: cargo's folder, where its archives lie. `epoch`: Unix time of the commit, for
     reproducible archives. Gives the artifacts sorted by package and file.
     Raises ToolError where a command fails or overruns (for crates with all their faults, not cargo's first), InputError
     where its files are not what the manifest states, or where the build left the worktree changed.
     """
-    env = _environment(recipe, target, compiled, epoch)
+    env = _environment(recipe, target, epoch)
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     archives = target / "package"
@@ -71,11 +69,11 @@ def build(
     return tuple(sorted(artifacts, key=lambda artifact: (artifact.package, artifact.file)))
 
 
-def _environment(recipe: Build, target: Path, compiled: Path, epoch: int) -> dict[str, str]:
+def _environment(recipe: Build, target: Path, epoch: int) -> dict[str, str]:
     return {
         "PATH": search_path(),
         "CARGO_TARGET_DIR": str(target),
-        "CARGO_BUILD_BUILD_DIR": str(compiled),
+        "CARGO_BUILD_BUILD_DIR": str(target),
         "CARGO_INCREMENTAL": "0",
         "SOURCE_DATE_EPOCH": str(epoch),
         **recipe.env,

@@ -1,5 +1,6 @@
 """clippy over a whole workspace, with the real cargo."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -34,7 +35,6 @@ def found(source: Path) -> list[Finding]:
     return clippy(
         source,
         target=folder / "target",
-        compiled=folder / "compiled",
         env={},
         seconds=120,
         log=lambda _line: None,
@@ -52,6 +52,7 @@ def test_a_clean_workspace_gives_no_finding(workspace: Path) -> None:
         ("two/src/lib.rs", "pub fn seven() -> u8 {\n    return 7;\n}\n"),
         ("two/tests/tests.rs", "#[test]\nfn seven() {\n    let _x = 7 as i32 as i32;\n    assert!(true);\n}\n"),
         ("one/src/lib.rs", '#[cfg(feature = "more")]\npub fn seven() -> u8 {\n    return 7;\n}\n'),
+        ("two/src/lib.rs", "#[cfg(debug_assertions)]\npub fn seven() -> u8 {\n    return 7;\n}\n"),
     ],
 )
 def test_other_members_targets_and_features_are_looked_at(workspace: Path, path: str, text: str) -> None:
@@ -60,6 +61,22 @@ def test_other_members_targets_and_features_are_looked_at(workspace: Path, path:
     said = errors(found(workspace))
     assert said
     assert all(message.startswith(f"clippy: {path}:") for message in said)
+
+
+def test_what_a_release_build_compiled_of_third_parties_for_itself_is_not_compiled_again(workspace: Path) -> None:
+    other = workspace.parent / "other"
+    (other / "src").mkdir(parents=True)
+    (other / "Cargo.toml").write_text(MEMBER.format("other") + "\n[lib]\nproc-macro = true\n\n[workspace]\n")
+    (other / "src" / "lib.rs").write_text("")
+    with (workspace / "one" / "Cargo.toml").open("a") as manifest:
+        manifest.write('\n[dependencies]\nother = { path = "../../other" }\n')
+    build = ["cargo", "build", "--release", "--target-dir", str(workspace.parent / "target")]
+    environment = {**os.environ, "CARGO_INCREMENTAL": "0"}
+    subprocess.run(build, cwd=workspace, env=environment, check=True, capture_output=True)
+    assert found(workspace) == []
+    said = (workspace.parent / "log").read_text()
+    assert "Checking one" in said
+    assert " other " not in said
 
 
 def test_faults_in_two_members_are_both_found(workspace: Path) -> None:

@@ -93,7 +93,6 @@ class Example:
             source=source,
             out=folder / "out" / registry,
             target=folder / "target",
-            compiled=folder / "compiled",
             epoch=EPOCH,
             log=silent,
             logfile=folder / "logs" / f"{registry}.log",

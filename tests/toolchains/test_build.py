@@ -39,7 +39,6 @@ def built(
         source=folder,
         out=folder.parent / "out",
         target=folder.parent / "target",
-        compiled=folder.parent / "compiled",
         epoch=EPOCH,
         log=silent,
         logfile=folder.parent / "build.log",
