@@ -21,6 +21,9 @@ nux:
   enabled: false
 python_logs:
   python_log_level: INFO
+compute_logs:
+  module: tasker_release_pipeline.orchestration.compute_logs
+  class: StepLogs
 """
 SHARED = f"""\
 storage:
