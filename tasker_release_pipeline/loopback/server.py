@@ -1,10 +1,12 @@
 """The registries behind a real socket, in a thread of this process."""
 
+import asyncio
+import itertools
 import secrets
 import socket
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +25,8 @@ START_LIMIT = 60.0
 # Seconds that requests under way get when the server stops; then their connections are dropped.
 GRACE = 2
 STOP_LIMIT = 15.0
+_TICK_SECONDS = 0.1  # uvicorn's own
+_ROUNDS = 10  # of the loop, within which an idle connection is closed
 
 
 @dataclass(frozen=True)
@@ -35,15 +39,43 @@ class LoopbackRegistries:
 
 
 class _Server(uvicorn.Server):
-    """Says when it is ready, or has given up. In a thread uvicorn leaves signals alone by itself."""
+    """Says when it is ready, or has given up, and stops at once. In a thread uvicorn leaves signals alone by itself."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.settled = threading.Event()
+        self._wake: Callable[[], object] = lambda: None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.settled.set()
+
+    async def main_loop(self) -> None:
+        loop, woken = asyncio.get_running_loop(), asyncio.Event()
+        self._wake = lambda: loop.call_soon_threadsafe(woken.set)
+        for tick in itertools.count():
+            if await self.on_tick(tick):
+                return
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(woken.wait(), _TICK_SECONDS)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        for _ in range(_ROUNDS):
+            await asyncio.sleep(0)
+        if self.server_state.connections or self.server_state.tasks:  # requests under way
+            await super().shutdown(sockets)
+            return
+        for server in self.servers:
+            server.close()
+        await self.lifespan.shutdown()
+
+    def stop(self) -> None:
+        """End it, from another thread. Each step of a rehearsal waits for that."""
+        self.should_exit = True
+        with suppress(RuntimeError):  # it has ended by itself
+            self._wake()
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         try:
@@ -119,6 +151,6 @@ def running(app: Starlette, *, what: str, port: int = 0, log: bool = False) -> I
             raise UnavailableError(f"the {what} did not start")
         yield bound.getsockname()[1]
     finally:
-        server.should_exit = True
+        server.stop()
         thread.join(STOP_LIMIT)
         bound.close()

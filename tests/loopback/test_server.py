@@ -3,6 +3,7 @@
 import hashlib
 import os
 import socket
+import statistics
 import subprocess
 import sys
 import threading
@@ -134,6 +135,16 @@ def test_a_server_stops_while_clients_keep_their_connections_open(tmp_path):
         started = time.monotonic()
     assert time.monotonic() - started < 10
     assert "loopback-registries" not in [thread.name for thread in set(threading.enumerate()) - others]
+
+
+def test_a_server_that_nobody_asks_stops_at_once(tmp_path):
+    took = []
+    for _ in range(21):
+        with serve(tmp_path, reserved={}) as registries:
+            httpx.get(f"{registries.endpoints.cargo_index}/config.json")
+            began = time.monotonic()
+        took.append(time.monotonic() - began)
+    assert statistics.median(took) < 0.03, took  # uvicorn looks ten times a second, and rests for a tenth
 
 
 def test_the_token_is_not_shown_and_never_empty(tmp_path):
