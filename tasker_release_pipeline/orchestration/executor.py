@@ -24,6 +24,7 @@ from tasker_release_pipeline.orchestration.fork_server import start_fork_server
 from tasker_release_pipeline.orchestration.migrations import read_migrations_once
 from tasker_release_pipeline.orchestration.notifying import tell_end
 from tasker_release_pipeline.orchestration.partitions import PARTITION_TAG, RELEASES
+from tasker_release_pipeline.orchestration.sqlite import keep_connections
 from tasker_release_pipeline.orchestration.step_loop import mend_step_loop
 from tasker_release_pipeline.release.catalogue import BUILD_ASSETS
 from tasker_release_pipeline.release.endpoints import RegistryName
@@ -38,6 +39,8 @@ from tasker_release_pipeline.steps.run_lock import sole_run
 from tasker_release_pipeline.steps.summary import write_summary
 
 _FEW_STEPS = 4
+_WARM = ["tasker_release_pipeline.warm_up"]
+_PLACES = 3
 
 
 class ReleaseExecutor(dg.Executor):
@@ -79,7 +82,7 @@ class ReleaseExecutor(dg.Executor):
         few = len(execution_plan.step_keys_to_execute) <= _FEW_STEPS
         if not few and builds_here:
             read_migrations_once(plan_context.instance)
-            start_fork_server()  # before anything that has a thread
+            start_fork_server(_WARM)  # before anything that has a thread
         failures: dict[str, str] = {}
         with ExitStack() as stack:
             stack.push(_teller(plan_context, execution_plan, run, failures))
@@ -108,13 +111,16 @@ def release_executor(manifest: Manifest) -> dg.ExecutorDefinition:
 
     def create(init_context: dg.InitExecutorContext) -> dg.Executor:
         mend_step_loop()
+        keep_connections()
         # Python would look through all of Dagster for garbage, three times, before it ends: up to a second.
         atexit.register(gc.freeze)
         config = dict(init_context.executor_config)
         if celery := _celery(init_context, config["retries"]):
             return ReleaseExecutor(celery, celery, manifest)
         # Spawned processes would import Dagster again for every step.
-        config.setdefault("start_method", {"forkserver": {"preload_modules": ["tasker_release_pipeline.warm_up"]}})
+        config.setdefault("start_method", {"forkserver": {"preload_modules": _WARM}})
+        # Steps wait for registries, too: one more than two cores. Each further one takes 30 MB, and saves little.
+        config["max_concurrent"] = config.get("max_concurrent") or max(_PLACES, os.cpu_count() or 0)
         side_by_side = _made(dg.multiprocess_executor, init_context, config)
         in_process = _made(dg.in_process_executor, init_context, {"retries": config["retries"]})
         return ReleaseExecutor(side_by_side, in_process, manifest)

@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 
-def start_fork_server() -> None:
+def start_fork_server(preload: Sequence[str]) -> None:
     """Start multiprocessing's fork server as a copy of this process; where that is not safe, leave it to Dagster.
 
     It is safe on Linux, and as long as there is no other thread: a lock that it held would be held in each copy.
+    `preload`: the modules that it imports while the run goes on.
     """
     if sys.platform != "linux" or len(list(Path("/proc/self/task").iterdir())) > 1:
         return
+    forkserver.set_forkserver_preload([*preload])
     resource_tracker.ensure_running()  # by itself: else it would be a copy, too
     spawn = util.spawnv_passfds
     util.spawnv_passfds = _fork
