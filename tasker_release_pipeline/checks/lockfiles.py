@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -51,14 +52,16 @@ def lockfiles_current(manifest: Manifest, before: Tree, after: Tree, source: Pat
     `before`: the released commit; `after`: the stamped one, which `source` holds.
     """
     errors, evidence = [], {}
-    for path in _paths(manifest, after):
-        text = after.read(path) or ""
-        tool = _FROZEN[PurePosixPath(path).name].command[0]
-        at_hand = shutil.which(tool, path=search_path()) is not None
-        stale = list(_stale(path, source, manifest, logfile)) if at_hand else []
-        problems = [*stale, *_changed(path, before.read(path) or "", text)]
+    paths = _paths(manifest, after)
+    here = [path for path in paths if shutil.which(_tool(path), path=search_path())]
+    with ThreadPoolExecutor(len(_FROZEN)) as pool:  # each waits for a tool of its own
+        asked = dict(zip(here, pool.map(lambda path: list(_stale(path, source, manifest, logfile)), here), strict=True))
+    for path in paths:
+        problems = [*asked.get(path, ()), *_changed(path, before.read(path) or "", after.read(path) or "")]
         errors += problems
-        current = "current" if at_hand else f"not asked, as {tool} is not here: its own build installs frozen"
+        current = (
+            "current" if path in asked else f"not asked, as {_tool(path)} is not here: its own build installs frozen"
+        )
         evidence[path] = "; ".join(problems) or f"{current}, and its third parties as they were"
     crates = [package.name for package in manifest.crates]
     if crates and "Cargo.lock" not in evidence:
@@ -74,6 +77,10 @@ def _paths(manifest: Manifest, tree: Tree) -> list[str]:
     folders = {PurePosixPath(package.folder) for package in manifest.packages}
     around = {str(above / name) for folder in folders for above in (folder, *folder.parents) for name in _FROZEN}
     return sorted(path for path in tree.modes if path in around)
+
+
+def _tool(path: str) -> str:
+    return _FROZEN[PurePosixPath(path).name].command[0]
 
 
 def _stale(path: str, source: Path, manifest: Manifest, logfile: Path) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -58,9 +59,7 @@ def install_from_staging(
     problems = dict(_not_installable(plan, {artifact.package for artifact in artifacts}))
     if any(package.publish and package.registry not in problems for package in plan.packages):
         with staging(run) as stage:
-            problems |= _fill(run, plan, tree, artifacts, stage, leave_out=set(problems))
-            tried = [registry for registry in RegistryName if registry not in problems]
-            reported, failed = install_all(run, plan, stage.endpoints, "staged", tried, oldest=oldest)
+            reported, failed = _stage(run, plan, tree, artifacts, stage, leave_out=set(problems), oldest=oldest)
             problems |= failed
     installed = StagedInstall(
         files=digest_of(artifacts), reported=reported, problems=problems, seconds=time.monotonic() - started
@@ -101,13 +100,16 @@ def install_all(
     registries: Iterable[RegistryName],
     *,
     oldest: Oldest,
+    first: Callable[[RegistryName], object] = lambda _: None,
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Install what the plan publishes to `registries` from `endpoints`, side by side, far from any checkout.
 
-    Gives the versions that the packages report, and what went wrong, by package. `name` is for the log files.
+    Gives the versions that the packages report, and what went wrong, by package or registry. `name` is for the log
+    files. `first` is done for each registry before.
     """
 
     def install_one(registry: RegistryName) -> dict[str, str]:
+        first(registry)
         log = f"{name}_{registry}"
         try:
             # Not in the work folder: that may lie in the checkout of the very packages.
@@ -135,7 +137,7 @@ def install_all(
     return reported, problems
 
 
-def _fill(
+def _stage(
     run: ReleaseRun,
     plan: Plan,
     tree: SourceTree,
@@ -143,10 +145,17 @@ def _fill(
     stage: RegistrySet,
     *,
     leave_out: Collection[str],
-) -> dict[str, str]:
-    """Upload everything to staging, each registry's packages in publishing order. Gives what failed, by registry."""
+    oldest: Oldest,
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Upload each registry's packages to staging, in publishing order, and install them; gives what `install_all` does.
 
-    def fill_one(registry: RegistryName) -> None:
+    The gem waits for the crates: it compiles against them.
+    """
+    tried = [registry for registry in RegistryName if registry not in leave_out and plan.of_registry(registry)]
+    staged: set[RegistryName] = set()
+    crates_were_tried = Event()
+
+    def fill(registry: RegistryName) -> None:
         scratch = run.scratch(f"stage-{registry}")
         log = f"staged_uploads_{registry}"
         try:
@@ -159,15 +168,21 @@ def _fill(
         finally:
             run.keep_log(log)
 
-    problems: dict[str, str] = {}
-    try:
-        _seed_unchanged_crates(run, plan, stage)
-    except ReleaseError as error:
-        problems[RegistryName.RUBYGEMS] = str(error)
-    _, failed = _side_by_side([r for r in RegistryName if r not in leave_out and plan.of_registry(r)], fill_one)
-    if RegistryName.CRATES_IO in failed and plan.of_registry(RegistryName.RUBYGEMS):
-        problems[RegistryName.RUBYGEMS] = "not installed, as not all crates are in staging"
-    return failed | problems
+    def first(registry: RegistryName) -> None:
+        try:
+            fill(registry)
+            staged.add(registry)
+        finally:
+            if registry is RegistryName.CRATES_IO:
+                crates_were_tried.set()
+        if registry is RegistryName.RUBYGEMS:
+            _seed_unchanged_crates(run, plan, stage)
+            if RegistryName.CRATES_IO in tried:
+                crates_were_tried.wait()
+                if RegistryName.CRATES_IO not in staged:
+                    raise ReleaseError("not installed, as not all crates are in staging")
+
+    return install_all(run, plan, stage.endpoints, "staged", tried, oldest=oldest, first=first)
 
 
 def _side_by_side(
