@@ -5,7 +5,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,7 +18,7 @@ from bench.table import exceeded, table
 from bench.targets import Figure
 from bench.world import BenchError
 
-MEASURES: dict[str, Callable[[bool], list[Figure]]] = {
+MEASURES: dict[str, Callable[[bool], Iterable[Figure]]] = {
     "overhead": overhead.measure,
     "release": release.measure,
     "plan": plan.measure,
@@ -40,7 +40,7 @@ def bench(short: bool, only: tuple[str, ...]) -> None:
     for name in only or MEASURES:
         started = time.monotonic()
         try:
-            figures += MEASURES[name](short)
+            figures.extend(MEASURES[name](short))  # those before one that fails stay
         except BenchError as error:
             failed.append(name)
             click.echo(f"{name}: {error}", err=True)

@@ -13,7 +13,10 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+import dagster as dg
 import yaml
+
+from tasker_release_pipeline.orchestration.partitions import RELEASES
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -51,6 +54,11 @@ class World:
     def home(self) -> Path:
         """Dagster's."""
         return self.folder / "dagster"
+
+    def register(self) -> None:
+        """Make RELEASE known to Dagster, which the pipeline's own executor does by itself."""
+        with dg.DagsterInstance.from_config(str(self.home)) as instance:
+            instance.add_dynamic_partitions(RELEASES.name, [RELEASE])
 
     def job(self, module: str, job: str, execution: dict[str, Any] | None = None, **settings: Any) -> list[str]:
         """The command that executes a job for RELEASE, a rehearsal. `execution`: the executor's config."""
