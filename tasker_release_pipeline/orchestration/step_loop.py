@@ -1,8 +1,9 @@
 """What Dagster's loops over steps lack: they rest while nothing but waits is left, and a signal ends them for good.
 
-And a step that is done is not kept waiting by those that have nothing to say.
+And a step that is done is not kept waiting by those that have nothing to say; nor the signal by one that is dead.
 """
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -57,8 +58,21 @@ def _sleep_til_ready(loop: ActiveExecution) -> None:
         time.sleep(max(0.0, loop.sleep_interval()))  # type: ignore[no-untyped-call]
 
 
+class _Told:
+    """A step's event whose setter waits for nobody: it would wait for ever until a step wakes up that died asleep."""
+
+    def __init__(self, event: Any) -> None:
+        self._event = event
+
+    def set(self) -> None:
+        """Tell the step to end."""
+        threading.Thread(target=self._event.set, name="tell-step", daemon=True).start()
+
+
 def _unless_ending(*arguments: Any) -> Iterator[Any]:
-    events = _start_step(*arguments)
-    yield next(events)  # that it is about to start
+    events, step, term_events = _start_step(*arguments), arguments[3], arguments[6]
+    about_to_start = next(events)
+    term_events[step.key] = _Told(term_events[step.key])
+    yield about_to_start
     if not StepLoop.is_ending:
         yield from events

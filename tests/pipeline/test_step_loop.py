@@ -1,10 +1,15 @@
 """Dagster's loop over the steps, in a job of two, ended in the moment between them."""
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
+import time
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 JOB = textwrap.dedent("""
     import logging
@@ -83,17 +88,32 @@ JOB = textwrap.dedent("""
         after(talks())
 
 
-    defs = dg.Definitions(jobs=[two, many])
+    @dg.op
+    def sleeps():
+        Path("step").write_text(f"{os.getpid()}\\n")
+        time.sleep(100)
+
+
+    @dg.job(executor_def=mended)
+    def long():
+        sleeps()
+
+
+    defs = dg.Definitions(jobs=[two, many, long])
 """)
 
 
-def execute(folder: Path, job: str, config: str) -> subprocess.CompletedProcess[str]:
+def command(folder: Path, job: str, config: str) -> list[str]:
     (folder / "jobs.py").write_text(JOB)
     (folder / "config.yaml").write_text(config)
     (folder / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     dagster = str(Path(sys.executable).with_name("dagster"))
+    return [dagster, "job", "execute", "-f", "jobs.py", "-j", job, "-c", "config.yaml"]
+
+
+def execute(folder: Path, job: str, config: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [dagster, "job", "execute", "-f", "jobs.py", "-j", job, "-c", "config.yaml"],
+        command(folder, job, config),
         cwd=folder,
         env={**os.environ, "DAGSTER_HOME": str(folder)},
         stdin=subprocess.DEVNULL,
@@ -116,3 +136,36 @@ def test_a_step_that_is_done_is_not_kept_waiting_by_silent_ones(tmp_path: Path) 
     assert done.returncode == 0, done.stdout + done.stderr
     # Dagster's loop would hear one of the two hundred events each tenth of a second.
     assert float((tmp_path / "after").read_text()) < 10
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells who started the step")
+def test_a_run_ends_by_a_signal_though_a_step_died_in_that_moment(tmp_path: Path) -> None:
+    words = command(tmp_path, "long", "execution: {config: {start_method: {forkserver: {}}}}\n")
+    printed = tmp_path / "printed"
+    with printed.open("wb") as output:
+        home = {**os.environ, "DAGSTER_HOME": str(tmp_path)}
+        run = subprocess.Popen(words, cwd=tmp_path, env=home, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    try:
+        told = tmp_path / "step"
+        until(lambda: told.exists() and told.read_text().endswith("\n"), printed)
+        step = int(told.read_text())
+        server = int(Path(f"/proc/{step}/stat").read_text().rpartition(")")[2].split()[1])
+        os.kill(server, signal.SIGSTOP)  # nobody tells the run that its step is dead
+        try:
+            os.kill(step, signal.SIGKILL)
+            run.terminate()
+            until(lambda: "received termination signal" in printed.read_text(), printed)
+            time.sleep(0.5)  # what the run does next leaves no trace
+        finally:
+            os.kill(server, signal.SIGCONT)
+        assert run.wait(30) != 0
+    finally:
+        run.kill()
+        run.wait()
+
+
+def until(condition: Callable[[], bool], printed: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, printed.read_text()
+        time.sleep(0.02)
