@@ -4,7 +4,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -28,9 +28,13 @@ def compiled(run: ReleaseRun, source: Path, *, is_uploaded: bool) -> Iterator[Pa
     folder = run.cache / "compiled"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".turn").open("a+") as turn:
+        waits = False
         while not _is_ours(turn, run):
             if not _take(turn, run, source):
-                time.sleep(_LOOK_SECONDS)
+                if not waits:
+                    run.log(f"{folder}: another release compiles there, and this one waits until that is done")
+                waits = True
+                time.sleep(_LOOK_SECONDS)  # no lock tells when the last of several leaves
         yield folder
 
 
@@ -51,7 +55,8 @@ def _take(turn: TextIO, run: ReleaseRun, source: Path) -> bool:
     turn.truncate(0)
     for folder, _, files in os.walk(source):
         for name in files:
-            os.utime(Path(folder, name), follow_symlinks=False)
+            with suppress(FileNotFoundError):  # other builds are at work in the same tree
+                os.utime(Path(folder, name), follow_symlinks=False)
     turn.write(str(run.work))
     turn.flush()
     return True

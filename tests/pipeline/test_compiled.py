@@ -1,7 +1,9 @@
 """Releases of one machine compile third parties once, and never take each other's own code for theirs."""
 
+import shutil
 import subprocess
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from tests.pipeline.conftest import git
 FIRST, SECOND = "rehearsal-20260101-0001", "rehearsal-20260101-0002"
 
 
-def release(folder: Path, name: str) -> tuple[ReleaseRun, Path]:
+def release(folder: Path, name: str, log: Callable[[str], None] = lambda _: None) -> tuple[ReleaseRun, Path]:
     """A release whose source is one crate that says its release's name; all have the same version."""
     source = folder / name
     (source / "src").mkdir(parents=True)
@@ -23,7 +25,7 @@ def release(folder: Path, name: str) -> tuple[ReleaseRun, Path]:
     git(source, "init", "--quiet")
     environment = {"TASKER_RELEASE_WORK": str(folder / "work"), "TASKER_RELEASE_STORE": str(folder / "store")}
     config = {"source": str(source), "registries": "rehearsal"}
-    return ReleaseRun.of(name, config, log=lambda _: None, environment=environment), source
+    return ReleaseRun.of(name, config, log=log, environment=environment), source
 
 
 def say(run: ReleaseRun, source: Path) -> str:
@@ -39,7 +41,8 @@ def test_a_release_is_made_of_its_own_code_though_another_compiled_the_same_vers
 
 
 def test_releases_take_turns_and_the_steps_of_one_do_not(tmp_path: Path) -> None:
-    (ours, source), (theirs, other) = release(tmp_path, FIRST), release(tmp_path, SECOND)
+    said: list[str] = []
+    (ours, source), (theirs, other) = release(tmp_path, FIRST), release(tmp_path, SECOND, said.append)
     was_there = threading.Event()
 
     def another() -> None:
@@ -54,3 +57,27 @@ def test_releases_take_turns_and_the_steps_of_one_do_not(tmp_path: Path) -> None
         assert not was_there.wait(0.3)
     waiting.join(20)
     assert was_there.is_set()
+    assert said == [f"{folder}: another release compiles there, and this one waits until that is done"]
+
+
+def test_a_turn_is_taken_while_other_builds_write_and_remove_files(tmp_path: Path) -> None:
+    first, second = release(tmp_path, FIRST), release(tmp_path, SECOND)
+    done = threading.Event()
+
+    def install() -> None:
+        modules = first[1] / "node_modules"
+        while not done.is_set():
+            modules.mkdir()
+            for number in range(100):
+                (modules / f"{number}.js").touch()
+            shutil.rmtree(modules)
+
+    installing = threading.Thread(target=install)
+    installing.start()
+    try:
+        for run, source in [first, second] * 100:
+            with compiled(run, source, is_uploaded=True):
+                pass
+    finally:
+        done.set()
+        installing.join()

@@ -153,9 +153,11 @@ def test_a_run_ends_by_a_signal_though_a_step_died_in_that_moment(tmp_path: Path
         os.kill(server, signal.SIGSTOP)  # nobody tells the run that its step is dead
         try:
             os.kill(step, signal.SIGKILL)
+            threads = Path(f"/proc/{run.pid}/task")
+            before = len(list(threads.iterdir()))
             run.terminate()
             until(lambda: "received termination signal" in printed.read_text(), printed)
-            time.sleep(0.5)  # what the run does next leaves no trace
+            until(lambda: len(list(threads.iterdir())) > before, printed)  # one tells the step, and waits for it
         finally:
             os.kill(server, signal.SIGCONT)
         assert run.wait(30) != 0
