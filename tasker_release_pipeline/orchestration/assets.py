@@ -11,13 +11,14 @@ from tasker_release_pipeline.orchestration.failures import failures_in_words
 from tasker_release_pipeline.orchestration.partitions import RELEASES, partitioned_checks
 from tasker_release_pipeline.orchestration.resources import SettingsResource
 from tasker_release_pipeline.release.artifact import BuildResult, ReleaseManifest
-from tasker_release_pipeline.release.catalogue import BUILD_ASSETS, CREDENTIALS, GO, RECORDING, checks_of
+from tasker_release_pipeline.release.catalogue import BUILD_ASSETS, CREDENTIALS, GO, LINTS, RECORDING, checks_of
 from tasker_release_pipeline.release.checks import Check
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.plan import Plan
 from tasker_release_pipeline.steps.build_checks import check_build
 from tasker_release_pipeline.steps.builds import build_packages
 from tasker_release_pipeline.steps.gate import give_verdict
+from tasker_release_pipeline.steps.lints import check_lints
 from tasker_release_pipeline.steps.plan import plan_release
 from tasker_release_pipeline.steps.plan_checks import check_plan
 from tasker_release_pipeline.steps.release_manifest import list_files
@@ -131,8 +132,40 @@ def build_asset(registry: RegistryName) -> dg.AssetsDefinition:
     return build
 
 
+def lints_asset(registries: tuple[RegistryName, ...]) -> dg.AssetsDefinition:
+    """The asset that holds what lints say of the source; it follows the builds for these registries."""
+
+    @dg.asset(
+        name=LINTS,
+        check_specs=check_specs(LINTS),
+        partitions_def=RELEASES,
+        group_name="gate",
+        owners=OWNERS,
+        kinds=KINDS[RegistryName.CRATES_IO],
+        op_tags={QUEUE_TAG: f"build-{RegistryName.CRATES_IO}"},
+        # It needs none of their files, but what they compile of third parties, in the same folder. They would have to
+        # wait for it there; what is installed from staging meanwhile does not, and leaves a core idle.
+        deps=[BUILD_ASSETS[registry] for registry in registries],
+    )
+    def lints(
+        context: dg.AssetExecutionContext, settings: SettingsResource, release_plan: Plan, source_tree: SourceTree
+    ) -> AssetResult:
+        """The lints of the whole workspace."""
+        with failures_in_words():
+            checks = check_lints(settings.start(context), release_plan, source_tree)
+        yield dg.MaterializeResult(
+            metadata={"commit": source_tree.commit},
+            data_version=dg.DataVersion(source_tree.commit[:16]),
+            check_results=[metadata.of_check(check, context.log) for check in checks],
+        )
+
+    return lints
+
+
 def gate_assets(registries: tuple[RegistryName, ...]) -> list[dg.AssetsDefinition]:
     """The assets from the builds of these registries to the verdict."""
+    judged = [*(CREDENTIALS[registry] for registry in registries), RECORDING]
+    lints = [lints_asset(registries)] if RegistryName.CRATES_IO in registries else []
     builds = {BUILD_ASSETS[registry]: dg.AssetIn(dagster_type=BuildResult) for registry in registries}
 
     @dg.asset(
@@ -188,7 +221,7 @@ def gate_assets(registries: tuple[RegistryName, ...]) -> list[dg.AssetsDefinitio
     # An asset made of a named op: the job `gate` could not bear its name beside an op called `gate`.
     @dg.multi_asset(
         name=GATE_STEP,
-        deps=[dg.AssetKey(asset.split("/")) for asset in (*(CREDENTIALS[r] for r in registries), RECORDING)],
+        deps=[*lints, *(dg.AssetKey(asset.split("/")) for asset in judged)],
         outs={"gate": dg.AssetOut(group_name="gate", owners=OWNERS, description=_GATE)},
         partitions_def=RELEASES,
         # The one check that blocks: the others must not hide each other, and the gate demands them all.
@@ -212,4 +245,4 @@ def gate_assets(registries: tuple[RegistryName, ...]) -> list[dg.AssetsDefinitio
             check_results=[metadata.of_check(check, context.log)],
         )
 
-    return [staged_install, release_manifest, gate]
+    return [*lints, staged_install, release_manifest, gate]

@@ -9,7 +9,7 @@ from tasker_release_pipeline.orchestration.partitions import RELEASES
 from tasker_release_pipeline.orchestration.publishing import asset_key
 from tasker_release_pipeline.orchestration.recording import NOT_FATAL, tag_key
 from tasker_release_pipeline.orchestration.resources import SettingsResource
-from tasker_release_pipeline.release.catalogue import BUILD_ASSETS, CREDENTIALS, PROBE_JOBS, RECORDING
+from tasker_release_pipeline.release.catalogue import BUILD_ASSETS, CREDENTIALS, LINTS, PROBE_JOBS, RECORDING
 from tasker_release_pipeline.release.endpoints import RegistryName
 from tasker_release_pipeline.release.manifest import Manifest
 from tasker_release_pipeline.release.record import GITHUB_RELEASE
@@ -53,19 +53,20 @@ def release_jobs(manifest: Manifest) -> list[Any]:
     credentials = {registry: dg.AssetKey(CREDENTIALS[registry].split("/")) for registry in registries}
     recording = dg.AssetKey(RECORDING.split("/"))
     plan, source = dg.AssetKey("release_plan"), dg.AssetKey("source_tree")
+    lints = [dg.AssetKey(LINTS)] if RegistryName.CRATES_IO in registries else []
     slices: dict[str, tuple[str, list[dg.AssetKey]]] = {
         "release": (
             "Everything: plans, builds, proves, and unless it is a dry run publishes and records a release.",
             [
-                *(plan, source, *builds.values(), *credentials.values(), recording, *verdict),
+                *(plan, source, *builds.values(), *lints, *credentials.values(), recording, *verdict),
                 *(key for keys in publish.values() for key in keys),
                 *record,
             ],
         ),
         "detect_and_calculate": ("Plans a release: what changed, and which versions follow.", [plan]),
         "pre_flight_check": (
-            "Stamps the source, and packages and compiles every crate from its archive.",
-            [source, *(builds[registry] for registry in registries if registry not in _BUILD_JOBS)],
+            "Stamps the source, packages and compiles every crate from its archive, and asks clippy.",
+            [source, *(builds[registry] for registry in registries if registry not in _BUILD_JOBS), *lints],
         ),
         **{
             job: ("Builds what this registry takes.", [builds[registry]])

@@ -18,6 +18,7 @@ SOURCE_TREE = "source_tree"
 CREDENTIALS = {registry: f"credentials/{registry}" for registry in RegistryName}
 """The asset that holds whether each registry would let us in."""
 
+LINTS = "lints"
 RECORDING = "credentials/github"
 STAGED_INSTALL = "staged_install"
 RELEASE_MANIFEST = "release_manifest"
@@ -71,7 +72,6 @@ _OF_EACH_BUILD = (
 _OF_ONE_BUILD = {
     RegistryName.CRATES_IO: (
         ("crates_io_would_accept", "The archives' Cargo.toml keeps crates.io's rules, and names the released commit."),
-        ("clippy_is_clean", "clippy denies nothing, in all members, targets and features."),
     ),
     RegistryName.RUBYGEMS: (
         ("gem_specification_is_sound", "RubyGems reads the gem, and its extension needs nothing from outside of it."),
@@ -93,6 +93,7 @@ _BUILDS: dict[str, tuple[Check, ...]] = {
     )
     for registry, asset in BUILD_ASSETS.items()
 }
+_LINTS = Check(LINTS, "clippy_is_clean", "clippy denies nothing, in all members, targets and features.")
 _TOGETHER = (
     Check(STAGED_INSTALL, "installs_and_loads", "Every package installs from registries, in a clean place, and loads."),
     Check(
@@ -113,8 +114,9 @@ def catalogue(registries: Iterable[RegistryName] = RegistryName) -> tuple[Check,
     """The checks of a graph with these registries, in the order in which they can run; `GO` is not among them."""
     registries = tuple(registries)
     builds = [check for registry in registries for check in _BUILDS[BUILD_ASSETS[registry]]]
+    lints = [_LINTS] if RegistryName.CRATES_IO in registries else []
     credentials = [_CREDENTIALS[registry] for registry in registries]
-    return (*_PLAN, *_SOURCE, _AUTHORITY, *credentials, _RECORDING, *builds, *_TOGETHER)
+    return (*_PLAN, *_SOURCE, _AUTHORITY, *credentials, _RECORDING, *builds, *lints, *_TOGETHER)
 
 
 def checks_of(asset: str) -> tuple[Check, ...]:

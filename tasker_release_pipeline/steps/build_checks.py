@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tasker_release_pipeline.checks.clippy import clippy
 from tasker_release_pipeline.checks.contents import publishable
 from tasker_release_pipeline.checks.crates import crate
 from tasker_release_pipeline.checks.embedded import embedded_version
@@ -20,11 +19,8 @@ from tasker_release_pipeline.release.manifest import Package
 from tasker_release_pipeline.release.plan import Finding, PackagePlan, Plan
 from tasker_release_pipeline.steps.builds import build_again, built_file
 from tasker_release_pipeline.steps.checking import run_checks
-from tasker_release_pipeline.steps.compiled import compiled
 from tasker_release_pipeline.steps.run import ReleaseRun
-from tasker_release_pipeline.steps.source import SourceTree, worktree
-
-_CLIPPY_SECONDS = 1500
+from tasker_release_pipeline.steps.source import SourceTree
 
 
 def check_build(
@@ -70,8 +66,7 @@ class _BuildChecks:
                 return {
                     "crates_io_would_accept": self._each(
                         lambda path, _: crate(path, commit=self.tree.commit), "by crates.io's rules"
-                    ),
-                    "clippy_is_clean": self._clippy,
+                    )
                 }
             case RegistryName.RUBYGEMS:
                 return {
@@ -118,24 +113,6 @@ class _BuildChecks:
         files = build_again(self.run, self.plan, self.tree, self.registry)
         found = same_bytes([self._path(artifact) for artifact in self.built.artifacts], files, self.registry)
         return Report(tuple(found), {a.file: a.sha256 for a in self.built.artifacts}, f"{len(files)} files, the same")
-
-    def _clippy(self) -> Report:
-        if not self.plan.of_registry(self.registry):
-            return Report(seen="no crate is part of this release")
-        with (
-            worktree(self.run, self.plan, self.tree) as source,
-            # A live release may take what another run left.
-            compiled(self.run, source, is_uploaded=False) as target,
-        ):
-            found = clippy(
-                source,
-                target=target,
-                env=self.run.manifest.registries[self.registry].build.env,
-                seconds=_CLIPPY_SECONDS,
-                log=self.run.log,
-                logfile=self.run.logfile(self.log),
-            )
-        return Report(tuple(found), seen="clippy denies nothing")
 
     def _twine(self) -> Report:
         files = [self._path(artifact) for artifact in self.built.artifacts]

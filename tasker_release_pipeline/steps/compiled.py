@@ -15,14 +15,14 @@ _LOOK_SECONDS = 0.05
 
 
 @contextmanager
-def compiled(run: ReleaseRun, source: Path, *, is_uploaded: bool) -> Iterator[Path]:
-    """cargo's folder for what is compiled from `source`; for what a live release uploads one of its own.
+def compiled(run: ReleaseRun, source: Path) -> Iterator[Path]:
+    """cargo's folder for what is compiled from `source`; a live release has one of its own.
 
     cargo takes another checkout's crates for these where they have the same versions and were compiled after these
     files were written. So releases take turns: the steps of one may use the folder beside each other, and whose turn
     it is has files that are younger than all that is compiled.
     """
-    if is_uploaded and run.mode is Mode.LIVE:
+    if run.mode is Mode.LIVE:
         yield run.work / "compiled"
         return
     folder = run.cache / "compiled"

@@ -9,6 +9,7 @@ from tasker_release_pipeline.release.catalogue import (
     BUILD_ASSETS,
     CREDENTIALS,
     GO,
+    LINTS,
     RECORDING,
     RELEASE_MANIFEST,
     RELEASE_PLAN,
@@ -74,7 +75,7 @@ def _expected(run: ReleaseRun, plan: Plan, manifest: ReleaseManifest) -> dict[tu
     files = digest_of(manifest.artifacts)
     subjects = {
         **dict.fromkeys([RELEASE_PLAN, RECORDING, *CREDENTIALS.values()], plan.digest),
-        SOURCE_TREE: manifest.commit,
+        **dict.fromkeys([SOURCE_TREE, LINTS], manifest.commit),
         **{
             asset: subject_of(manifest.commit, manifest.of_registry(registry))
             for registry, asset in BUILD_ASSETS.items()

@@ -8,6 +8,7 @@ from tasker_release_pipeline.release.artifact import BuildResult, ReleaseManifes
 from tasker_release_pipeline.release.catalogue import (
     BUILD_ASSETS,
     CREDENTIALS,
+    LINTS,
     RECORDING,
     RELEASE_PLAN,
     SOURCE_TREE,
@@ -89,7 +90,7 @@ def _checked(run: ReleaseRun, plan: Plan) -> list[CheckResult]:
     """What was checked of this very plan, its source and its builds."""
     subjects = dict.fromkeys([RELEASE_PLAN, *CREDENTIALS.values(), RECORDING], plan.digest)
     if (source := run.store.read("source.json", SourceTree)) is not None:
-        subjects[SOURCE_TREE] = source.commit
+        subjects |= dict.fromkeys([SOURCE_TREE, LINTS], source.commit)
         for asset in BUILD_ASSETS.values():
             built = run.store.read(f"builds/{asset}.json", BuildResult)
             if built is not None and built.commit == source.commit:

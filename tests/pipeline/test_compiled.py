@@ -29,7 +29,7 @@ def release(folder: Path, name: str, log: Callable[[str], None] = lambda _: None
 
 
 def say(run: ReleaseRun, source: Path) -> str:
-    with compiled(run, source, is_uploaded=True) as target:
+    with compiled(run, source) as target:
         command = ["cargo", "run", "--quiet", "--target-dir", str(target)]
         return subprocess.run(command, cwd=source, check=True, capture_output=True, text=True).stdout.strip()
 
@@ -46,14 +46,14 @@ def test_releases_take_turns_and_the_steps_of_one_do_not(tmp_path: Path) -> None
     was_there = threading.Event()
 
     def another() -> None:
-        with compiled(theirs, other, is_uploaded=True):
+        with compiled(theirs, other):
             was_there.set()
 
     with ExitStack() as later:
-        with compiled(ours, source, is_uploaded=True) as folder:
+        with compiled(ours, source) as folder:
             waiting = threading.Thread(target=another)
             waiting.start()
-            assert later.enter_context(compiled(ours, source, is_uploaded=True)) == folder
+            assert later.enter_context(compiled(ours, source)) == folder
         assert not was_there.wait(0.3)
     waiting.join(20)
     assert was_there.is_set()
@@ -76,7 +76,7 @@ def test_a_turn_is_taken_while_other_builds_write_and_remove_files(tmp_path: Pat
     installing.start()
     try:
         for run, source in [first, second] * 100:
-            with compiled(run, source, is_uploaded=True):
+            with compiled(run, source):
                 pass
     finally:
         done.set()
