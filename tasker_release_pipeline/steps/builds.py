@@ -89,4 +89,4 @@ def _build(
 def _target(run: ReleaseRun, source: Path, registry: RegistryName) -> AbstractContextManager[Path]:
     if registry is RegistryName.CRATES_IO:  # cargo keeps the archives there, and unpacks them to compile them
         return nullcontext(run.work / "target")
-    return compiled(run, source)
+    return compiled(run, source, is_uploaded=True)

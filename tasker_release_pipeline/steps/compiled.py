@@ -15,17 +15,18 @@ _LOOK_SECONDS = 0.05
 
 
 @contextmanager
-def compiled(run: ReleaseRun, source: Path) -> Iterator[Path]:
-    """cargo's folder for what is compiled from `source`; a live release has one of its own.
+def compiled(run: ReleaseRun, source: Path, *, is_uploaded: bool) -> Iterator[Path]:
+    """cargo's folder for what is compiled from `source`. A live release has one of its own for what it uploads.
 
     cargo takes another checkout's crates for these where they have the same versions and were compiled after these
     files were written. So releases take turns: the steps of one may use the folder beside each other, and whose turn
     it is has files that are younger than all that is compiled.
     """
-    if run.mode is Mode.LIVE:
+    folder = run.cache / "compiled"
+    # On a machine's first release there is nothing to share but what this one has compiled.
+    if run.mode is Mode.LIVE and (is_uploaded or not folder.exists()):
         yield run.work / "compiled"
         return
-    folder = run.cache / "compiled"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".turn").open("a+") as turn:
         waits = False

@@ -24,7 +24,7 @@ def check_lints(run: ReleaseRun, plan: Plan, tree: SourceTree) -> list[CheckResu
 def _clippy(run: ReleaseRun, plan: Plan, tree: SourceTree) -> Report:
     if not plan.of_registry(RegistryName.CRATES_IO):
         return Report(seen="no crate is part of this release")
-    with worktree(run, plan, tree) as source, compiled(run, source) as target:
+    with worktree(run, plan, tree) as source, compiled(run, source, is_uploaded=False) as target:
         found = clippy(
             source,
             target=target,

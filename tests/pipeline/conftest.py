@@ -201,7 +201,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache(shared: Path) -> Iterator[None]:
-    """What a machine keeps between releases: third parties' files, and what clippy made of them."""
+    """What a machine keeps between releases: third parties' files, and what cargo made of them."""
     (shared / "cache").mkdir(exist_ok=True)
     os.environ[CACHE] = str(shared / "cache")
     yield

@@ -29,7 +29,7 @@ def release(folder: Path, name: str, log: Callable[[str], None] = lambda _: None
 
 
 def say(run: ReleaseRun, source: Path) -> str:
-    with compiled(run, source) as target:
+    with compiled(run, source, is_uploaded=True) as target:
         command = ["cargo", "run", "--quiet", "--target-dir", str(target)]
         return subprocess.run(command, cwd=source, check=True, capture_output=True, text=True).stdout.strip()
 
@@ -46,14 +46,14 @@ def test_releases_take_turns_and_the_steps_of_one_do_not(tmp_path: Path) -> None
     was_there = threading.Event()
 
     def another() -> None:
-        with compiled(theirs, other):
+        with compiled(theirs, other, is_uploaded=True):
             was_there.set()
 
     with ExitStack() as later:
-        with compiled(ours, source) as folder:
+        with compiled(ours, source, is_uploaded=True) as folder:
             waiting = threading.Thread(target=another)
             waiting.start()
-            assert later.enter_context(compiled(ours, source)) == folder
+            assert later.enter_context(compiled(ours, source, is_uploaded=True)) == folder
         assert not was_there.wait(0.3)
     waiting.join(20)
     assert was_there.is_set()
@@ -76,8 +76,28 @@ def test_a_turn_is_taken_while_other_builds_write_and_remove_files(tmp_path: Pat
     installing.start()
     try:
         for run, source in [first, second] * 100:
-            with compiled(run, source):
+            with compiled(run, source, is_uploaded=True):
                 pass
     finally:
         done.set()
         installing.join()
+
+
+def test_what_a_live_release_uploads_is_compiled_in_its_own_folder_and_its_lints_where_most_is_compiled_already(
+    tmp_path: Path,
+) -> None:
+    source = release(tmp_path, FIRST)[1]
+    environment = {name: str(tmp_path / name) for name in ("TASKER_RELEASE_WORK", "TASKER_RELEASE_STORE")}
+    config = {"source": str(source), "registries": "live", "dry_run": False}
+    live = ReleaseRun.of("v0.1.0", config, log=print, environment=environment | {"RELEASE_DRY_RUN": "false"})
+
+    def where(run: ReleaseRun, *, is_uploaded: bool) -> Path:
+        with compiled(run, source, is_uploaded=is_uploaded) as folder:
+            return folder
+
+    own = where(live, is_uploaded=True)
+    assert own.is_relative_to(live.work)
+    assert where(live, is_uploaded=False) == own
+    shared = live.cache / "compiled"
+    shared.mkdir(parents=True)
+    assert [where(live, is_uploaded=uploaded) for uploaded in (True, False)] == [own, shared]

@@ -86,7 +86,7 @@ def test_the_web_ui_shows_the_designs_graph(web: str) -> None:
     graph = {"/".join(node["assetKey"]["path"]): node for node in nodes}
     before = {key: {"/".join(dep["path"]) for dep in node["dependencyKeys"]} for key, node in graph.items()}
     builds = {"crate_archives", "gem_archive", "wheels", "npm_tarball"}
-    steps = {"release_plan", "source_tree", "staged_install", "release_manifest", "gate"}
+    steps = {"release_plan", "source_tree", "lints", "staged_install", "release_manifest", "gate"}
     credentials = {f"credentials/{name}" for name in ("crates_io", "rubygems", "pypi", "npm", "github")}
     tags = {"tags/core", "tags/ruby", "tags/python", "tags/typescript"}
     assert set(graph) == steps | builds | credentials | NINE | tags | {"github_release"}
@@ -94,13 +94,13 @@ def test_the_web_ui_shows_the_designs_graph(web: str) -> None:
     assert {key: node["groupName"] for key, node in graph.items()} == {
         **dict.fromkeys({"release_plan", "source_tree"}, "plan"),
         **dict.fromkeys(builds, "build"),
-        **dict.fromkeys({"staged_install", "release_manifest", "gate"} | credentials, "gate"),
+        **dict.fromkeys({"lints", "staged_install", "release_manifest", "gate"} | credentials, "gate"),
         **dict.fromkeys(NINE, "publish"),
         **dict.fromkeys(tags | {"github_release"}, "record"),
     }
     assert all("rust" in graph[key]["kinds"] for key in CRATES)
     assert [before[key] for key in credentials] == [{"release_plan"}] * 5
-    assert before["gate"] == {"release_plan", "release_manifest", *credentials}
+    assert before["gate"] == {"release_plan", "release_manifest", "lints", *credentials}
     of_jobs = {key: set(graph[key]["jobNames"]) - {"__ASSET_JOB", "release"} for key in credentials}
     assert of_jobs.pop("credentials/pypi") == {"probe_pypi"}
     assert of_jobs.pop("credentials/npm") == {"probe_npm"}
@@ -117,7 +117,7 @@ def test_the_web_ui_shows_the_designs_graph(web: str) -> None:
     assert before["tags/core"] == CRATES
     assert {before[f"tags/{name}"].pop() for name in ("ruby", "python", "typescript")} == NINE - CRATES
     assert before["github_release"] == NINE | tags
-    assert before["staged_install"] == {"release_plan", "source_tree", *builds}
+    assert before["staged_install"] == before["lints"] == {"release_plan", "source_tree", *builds}
     jobs = ask(web, "{repositoriesOrError {... on RepositoryConnection {nodes {jobs {name}}}}}")
     (repository,) = jobs["repositoriesOrError"]["nodes"]
     assert {job["name"] for job in repository["jobs"]} >= JOBS

@@ -195,7 +195,7 @@ def test_nothing_of_a_broken_workspace_is_uploaded(broken: Pipeline) -> None:
             id="incident 6: a macro reads a file outside of its crate",
         ),
         pytest.param(
-            "crate_archives: clippy_is_clean",
+            "lints: clippy_is_clean",
             r"clippy: tasker-worker/src/lib\.rs:\d+:\d+: error: unneeded `return`.*correct it",
             id="clippy looks at every member",
         ),

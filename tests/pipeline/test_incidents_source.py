@@ -234,7 +234,7 @@ def healthy(shared: Path) -> Pipeline:
             for fault in parse_faults("npm:index:503"):
                 order(world.registries, fault)
             before = world.published()
-            # What clippy compiled of third parties is kept there: the same as in the other releases of this session.
+            # What cargo compiled of third parties is kept there: the same as in the other releases of this session.
             warm = {"TASKER_RELEASE_WORK": str(shared / "first" / "work")}
             ended = world.execute("release", HEALTHY, warm, dry_run=True)
             (world.folder / "ended.txt").write_text(ended.output)
