@@ -13,8 +13,8 @@ from tasker_release_pipeline.toolchains.tools import search_path
 COMMAND = (
     *("cargo", "clippy", "--workspace", "--all-targets", "--all-features", "--locked", "--keep-going"),
     # In the profile that the bindings are built in: third parties' macros and build scripts are compiled once for both.
-    # But what is there for assertions alone is looked at, as clippy usually does.
-    *("--release", "--config", "profile.release.debug-assertions=true"),
+    # All else is as clippy usually does it: what is there for assertions alone is looked at, and nothing optimised.
+    *("--release", "--config", "profile.release.debug-assertions=true", "--config", "profile.release.opt-level=0"),
     *("--config", "profile.release.build-override.debug-assertions=false"),
 )
 DENY = ("--", "-D", "warnings")

@@ -154,7 +154,7 @@ def lints_asset(registries: tuple[RegistryName, ...]) -> dg.AssetsDefinition:
         with failures_in_words():
             checks = check_lints(settings.start(context), release_plan, source_tree)
         yield dg.MaterializeResult(
-            metadata={"commit": source_tree.commit},
+            metadata=metadata.of_lints(source_tree.commit),
             data_version=dg.DataVersion(source_tree.commit[:16]),
             check_results=[metadata.of_check(check, context.log) for check in checks],
         )

@@ -20,6 +20,7 @@ from tasker_release_pipeline.release.artifact import BuildResult, ReleaseManifes
 from tasker_release_pipeline.release.catalogue import (
     BUILD_ASSETS,
     CREDENTIALS,
+    LINTS,
     RECORDING,
     RELEASE_MANIFEST,
     RELEASE_PLAN,
@@ -85,6 +86,8 @@ def _made(store: ReleaseStore, plan: Plan) -> Iterator[dg.AssetMaterialization]:
     yield made(RELEASE_PLAN, metadata.of_plan(plan), plan.digest[:16])
     if tree := store.read("source.json", SourceTree):
         yield made(SOURCE_TREE, metadata.of_source(tree), tree.commit[:16])
+        if (LINTS, tree.commit) in {(check.asset, check.subject) for check in store.checks().values()}:
+            yield made(LINTS, metadata.of_lints(tree.commit), tree.commit[:16])
     for asset in BUILD_ASSETS.values():
         if built := store.read(f"builds/{asset}.json", BuildResult):
             versions = ", ".join(sorted({artifact.version for artifact in built.artifacts}))

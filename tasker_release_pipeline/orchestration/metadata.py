@@ -55,6 +55,11 @@ def of_source(tree: SourceTree) -> dict[str, Any]:
     return {"commit": tree.commit, "stamped": "\n".join(tree.changed) or "nothing: the tree was prepared"}
 
 
+def of_lints(commit: str) -> dict[str, Any]:
+    """The commit whose lints were looked for."""
+    return {"commit": commit}
+
+
 def of_staged(installed: StagedInstall) -> dict[str, Any]:
     """What was installed from staging, at the version that it reported itself."""
     rows = [[package, version] for package, version in installed.reported.items()]
