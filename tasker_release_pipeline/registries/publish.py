@@ -77,25 +77,28 @@ def publish(
     if before.verdict is Verdict.SAME:
         return PublishResult(PublishStatus.ALREADY_PUBLISHED, page, same=before.same)
     started = time.monotonic()
+    uploaded: list[str] = []
     with credentials.for_package(
         client.registry, upload.name, exists=lambda: bool(client.holdings(upload.name).versions), log=upload.log
     ) as usable:
         sending = Sending(question, upload, usable, patience, propagation_seconds)
         # In the order given, each alone, so that a failure is of one file; and only what is not there.
         missing = [path for name, path in paths.items() if name in before.comparison.missing]
-        for sent, path in enumerate(missing, 1):
+        for number, path in enumerate(missing, 1):
+            if path.name in sending.there:
+                upload.log(f"{upload.name} {upload.version}: {path.name} has come meanwhile")
+                continue
+            uploaded.append(path.name)
             try:
                 sending.send(path)
             except NotVisibleError as hidden:
-                if rest := [other.name for other in missing[sent:]]:  # it is not uploaded as a whole
+                if rest := [other.name for other in missing[number:]]:  # it is not uploaded as a whole
                     raise UntoldError(f"{hidden}; not sent before that is known: {', '.join(rest)}") from hidden
                 raise
     seconds_upload = time.monotonic() - started
     seen = wait_until_visible(question, list(paths), propagation_seconds, upload.log)
     same = seen.answer.same if seen.answer else {}
-    return PublishResult(
-        PublishStatus.PUBLISHED, page, before.comparison.missing, seconds_upload, seen.seconds, same=same
-    )
+    return PublishResult(PublishStatus.PUBLISHED, page, tuple(uploaded), seconds_upload, seen.seconds, same=same)
 
 
 def _checked(upload: Upload, artifacts: Sequence[Artifact]) -> dict[str, Path]:

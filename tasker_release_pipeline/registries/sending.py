@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -34,7 +35,10 @@ PATIENCE = Patience()
 
 @dataclass
 class Sending:
-    """The files of one upload on their way. `accepted`: those that the registry took from us."""
+    """The files of one upload on their way. `accepted`: those that the registry took from us.
+
+    `there`: those of ours that it showed when it was last asked; an earlier run may have sent them.
+    """
 
     question: Question
     upload: Upload
@@ -42,6 +46,7 @@ class Sending:
     patience: Patience
     propagation_seconds: float
     accepted: list[str] = field(default_factory=list)
+    there: Collection[str] = ()
 
     def send(self, path: Path) -> None:
         """Bring one file onto the registry.
@@ -64,7 +69,9 @@ class Sending:
             if failure.fate is Fate.DUPLICATE:
                 self._log(f"{self._title} has {path.name} already; waiting for its index to say what it is")
                 known = f"refused by {self._title} as a duplicate"
-                wait_until_visible(self.question, [path.name], self.propagation_seconds, self.upload.log, known)
+                self._note(
+                    wait_until_visible(self.question, [path.name], self.propagation_seconds, self.upload.log, known)
+                )
                 return
             first_failed = first_failed or time.monotonic()
             doubtful = doubtful or failure.may_have_arrived
@@ -104,7 +111,12 @@ class Sending:
         seconds = max(pause, settle)
         wait = f", and trying again in {seconds:.1f} s" if pause else ""
         self._log(f"the upload failed ({failure.fate}); asking {self._title} whether it arrived all the same{wait}")
-        return watch(self.question, [path.name], seconds, self.upload.log)
+        return self._note(watch(self.question, [path.name], seconds, self.upload.log))
+
+    def _note(self, sight: Sight) -> Sight:
+        if sight.answer is not None:
+            self.there = sight.answer.same
+        return sight
 
     def _end(
         self, path: Path, failure: Failure, error: ReleaseError, sight: Sight, *, doubtful: bool, attempt: int

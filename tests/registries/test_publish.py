@@ -161,6 +161,30 @@ def test_an_upload_that_broke_off_names_what_is_missing_and_is_taken_up_there(
     assert again.sent == [names[2]]
 
 
+def test_what_comes_while_another_file_is_tried_again_is_not_sent_any_more(
+    tmp_path: Path, registries: LoopbackRegistries
+) -> None:
+    built = packages.wheel(tmp_path / "it", platforms=(LINUX, MAC))
+    first, second = built.upload.files
+
+    class OfAnEarlierRun(ByHand):
+        """The first try is refused; meanwhile arrives what a run sent that was killed before it was answered."""
+
+        came = False
+
+        def upload(self, upload: Upload, credentials: Credentials) -> None:
+            if not self.came:
+                post(self.endpoints.pypi_upload, second, self.token)
+                self.came = True
+                raise BUSY
+            super().upload(upload, credentials)
+
+    client = OfAnEarlierRun(registries)
+    done = release(client, built)
+    assert (done.status, done.uploaded, client.sent) == (PublishStatus.PUBLISHED, (first.name,), [first.name])
+    assert any(line.endswith(f"{second.name} has come meanwhile") for line in built.lines)
+
+
 def test_two_runs_at_once_both_end_well_with_one_content(tmp_path: Path, registries: LoopbackRegistries) -> None:
     built = packages.wheel(tmp_path / "it")
     results: list[PublishStatus] = []
