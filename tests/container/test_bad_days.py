@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tasker_release_pipeline.loopback.fault_words import parse_faults
+from tasker_release_pipeline.loopback.orders import order
 from tasker_release_pipeline.store import ReleaseStore
 from tests.container.processes import RELEASE, ROOT, Stack
 
@@ -34,6 +36,9 @@ def start(services: Stack, *names: str) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["restarted", "killed"])
 def test_a_run_ends_well_though_the_web_server_is_gone_in_its_middle(services: Stack, number: signal.Signals) -> None:
     start(services, "code", "daemon", "webserver")
+    store = ReleaseStore.of(RELEASE, services.environment("code"))
+    # A web server takes a while to end, and this run would not.
+    order(store.folder / "registries", *parse_faults("npm:index:delay=10x1"))
     run = services.launch("detect_and_calculate")
     services.become(run, "STARTED")
     services.kill("webserver", number)
@@ -41,7 +46,6 @@ def test_a_run_ends_well_though_the_web_server_is_gone_in_its_middle(services: S
     start(services, "webserver")
     services.become(run, "SUCCESS")
     assert services.ended(run) > gone_at
-    store = ReleaseStore.of(RELEASE, services.environment("code"))
     assert (store.folder / "plan.json").exists()
 
 
