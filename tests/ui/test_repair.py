@@ -81,7 +81,7 @@ def test_the_person_finds_the_failed_asset_reads_why_and_materialises_it(
 
 def _the_graph(page: Page, web: str, keep: Callable[[str], Path]) -> Path:
     """All assets in their groups; the failed one is among them."""
-    page.set_viewport_size({"width": 2000, "height": 1160})
+    page.set_viewport_size({"width": 2000, "height": 1300})
     page.goto(f"{web}/asset-groups")
     page.get_by_text("Hide navigation").click()
     page.get_by_text("publish").last.wait_for()
@@ -89,7 +89,8 @@ def _the_graph(page: Page, web: str, keep: Callable[[str], Path]) -> Path:
     page.get_by_role("menuitem", name="Expand all groups").click()
     expect(page.get_by_text("staged_install")).to_be_visible()
     expect(page.get_by_text("tasker", exact=True)).to_be_visible()
-    page.wait_for_function(_IS_RED, arg="tasker")  # the colours come later than the names
+    page.wait_for_function(_IS_RED, arg="tasker")  # the colours come later than the names, one after another
+    page.wait_for_load_state("networkidle")
     picture = keep("graph")
     page.set_viewport_size({"width": 1400, "height": 900})
     return picture
