@@ -92,7 +92,8 @@ def publish(
             try:
                 sending.send(path)
             except NotVisibleError as hidden:
-                if rest := [other.name for other in missing[number:]]:  # it is not uploaded as a whole
+                rest = [other.name for other in missing[number:] if other.name not in sending.there]
+                if rest:  # it is not uploaded as a whole
                     raise UntoldError(f"{hidden}; not sent before that is known: {', '.join(rest)}") from hidden
                 raise
     seconds_upload = time.monotonic() - started

@@ -43,6 +43,10 @@ BUSY = ToolError(
     "uv publish: exit status 2:\nUploading tiny_py-0.1.9-py3-none-any.whl (795B)\nerror: Failed to publish\n"
     "  cause: Server returned status code 429 Too Many Requests. Server says: 429 Too many new projects created"
 )
+TAKEN = ToolError(
+    "uv publish: exit status 2:\nUploading tiny_py-0.1.9-py3-none-any.whl (795B)\nerror: Failed to publish\n"
+    "  cause: Server returned status code 400 Bad Request. Server says: File already exists"
+)
 BROKEN = ToolError("uv publish: exit status 2:\nerror: no such option")
 
 
@@ -161,28 +165,40 @@ def test_an_upload_that_broke_off_names_what_is_missing_and_is_taken_up_there(
     assert again.sent == [names[2]]
 
 
+class OfAnEarlierRun(ByHand):
+    """The first try is refused; meanwhile `comes` what a run sent that was killed before it was answered."""
+
+    def __init__(self, registries: LoopbackRegistries, comes: Path, taken: tuple[Path, ...] = ()) -> None:
+        super().__init__(registries)
+        self.comes, self.taken, self.came = comes, taken, False
+
+    def upload(self, upload: Upload, credentials: Credentials) -> None:
+        if not self.came:
+            post(self.endpoints.pypi_upload, self.comes, self.token)
+            self.came = True
+            raise BUSY
+        if upload.files[0] in self.taken:
+            raise TAKEN
+        super().upload(upload, credentials)
+
+
 def test_what_comes_while_another_file_is_tried_again_is_not_sent_any_more(
     tmp_path: Path, registries: LoopbackRegistries
 ) -> None:
     built = packages.wheel(tmp_path / "it", platforms=(LINUX, MAC))
     first, second = built.upload.files
-
-    class OfAnEarlierRun(ByHand):
-        """The first try is refused; meanwhile arrives what a run sent that was killed before it was answered."""
-
-        came = False
-
-        def upload(self, upload: Upload, credentials: Credentials) -> None:
-            if not self.came:
-                post(self.endpoints.pypi_upload, second, self.token)
-                self.came = True
-                raise BUSY
-            super().upload(upload, credentials)
-
-    client = OfAnEarlierRun(registries)
+    client = OfAnEarlierRun(registries, second)
     done = release(client, built)
     assert (done.status, done.uploaded, client.sent) == (PublishStatus.PUBLISHED, (first.name,), [first.name])
     assert any(line.endswith(f"{second.name} has come meanwhile") for line in built.lines)
+
+
+def test_what_has_come_is_not_said_to_be_unsent(tmp_path: Path, registries: LoopbackRegistries) -> None:
+    built = packages.wheel(tmp_path / "it", platforms=(LINUX, MAC, WINDOWS))
+    _, second, third = built.upload.files
+    with pytest.raises(NotVisibleError, match=f"does not serve {second.name} yet") as raised:
+        release(OfAnEarlierRun(registries, third, taken=(second,)), built, propagation_seconds=0.2)
+    assert third.name not in str(raised.value)
 
 
 def test_two_runs_at_once_both_end_well_with_one_content(tmp_path: Path, registries: LoopbackRegistries) -> None:
