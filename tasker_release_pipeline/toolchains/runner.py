@@ -266,4 +266,8 @@ def _relevant(tail: Iterable[str]) -> str:
 
 
 def _status(code: int) -> str:
-    return f"exit status {code}" if code > 0 else f"ended by {signal.Signals(-code).name}"
+    if code > 0:
+        return f"exit status {code}"
+    # A tool that the system ends for want of memory has no words of its own.
+    why = " (from outside; if memory was short, dmesg says so)" if -code == signal.SIGKILL else ""
+    return f"ended by {signal.Signals(-code).name}{why}"
